@@ -1,0 +1,1 @@
+"""Two small drivers of unlike shape, to hold the frame against."""
