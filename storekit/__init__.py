@@ -94,13 +94,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    # pydantic takes longer to import than all the rest: it comes with the first driver.
-    if name in {"Driver", "DriverOptions"}:
-        from storekit import driver  # noqa: PLC0415 - see above
+if not TYPE_CHECKING:  # else a type checker would take any name for one of storekit's
 
-        return getattr(driver, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        # pydantic takes longer to import than all the rest: it comes with the first driver.
+        if name in {"Driver", "DriverOptions"}:
+            from storekit import driver  # noqa: PLC0415 - see above
+
+            return getattr(driver, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,12 +1,13 @@
-"""The checks of what a caller passes to a verb. Each raises before anything is attempted."""
+"""The checks of what a caller passes to a verb, and of what a driver gives back."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import TypeGuard, TypeVar
 
-from storekit.errors import BackendError, InvalidArgument, StorageFull
+from storekit.errors import BackendError, InvalidArgument
 
 __all__ = [
     "RESERVED_PREFIX",
@@ -14,13 +15,15 @@ __all__ = [
     "check_id",
     "check_projects",
     "check_range",
-    "check_size",
     "fresh_metadata",
+    "given",
+    "given_size",
 ]
 
 RESERVED_PREFIX = ".storekit-"
 """How names begin that are storekit's own in a backend, and so no image ids."""
 
+T = TypeVar("T")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -73,21 +76,7 @@ def check_range(offset: object, length: object) -> tuple[int, int | None]:
         raise InvalidArgument(f"offset is {offset!r}", hint="a number of bytes, 0 or more")
     if length is not None and not _is_count(length):
         raise InvalidArgument(f"length is {length!r}", hint="a number of bytes, or None for all")
-    return offset, length  # type: ignore[return-value]  # just checked
-
-
-def check_size(size: int | None, limit: int) -> None:
-    """Check a size known beforehand against the store's limit.
-
-    Args:
-        size: Bytes, or None.
-        limit: The most bytes.
-
-    Raises:
-        StorageFull: It is more.
-    """
-    if size is not None and size > limit:
-        raise StorageFull(f"the image has {size} bytes, the store takes at most {limit}")
+    return offset, length
 
 
 def check_age(older_than: object) -> timedelta:
@@ -129,6 +118,35 @@ def check_projects(name: str, projects: object) -> tuple[str, ...]:
     return tuple(projects)
 
 
+def given(kind: type[T], value: object) -> T:
+    """Check the type of what a driver gave.
+
+    Args:
+        kind: What it should be.
+        value: What it is.
+
+    Raises:
+        BackendError: It is something else.
+    """
+    if not isinstance(value, kind):
+        raise BackendError(f"the driver gave {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def given_size(value: object) -> int:
+    """Check a size that a driver gave.
+
+    Args:
+        value: What it gave.
+
+    Raises:
+        BackendError: It is no number of bytes.
+    """
+    if not _is_count(value):
+        raise BackendError(f"the driver gave {value!r} as a size")
+    return value
+
+
 def fresh_metadata(value: object) -> dict[str, object]:
     """Copy a driver's metadata, so that no two callers share it.
 
@@ -157,5 +175,5 @@ def _plain(value: object) -> object:
     raise BackendError(f"metadata holds a {type(value).__name__}: dicts, lists and text only")
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

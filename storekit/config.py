@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storekit.errors import ConfigurationError
+from storekit.errors import ConfigurationError, DriverInvalid, StoreError, from_exception
 from storekit.loader import check_driver, load_driver
+from storekit.secrecy import blot
 
 if TYPE_CHECKING:
-    from storekit.driver import Driver
+    from storekit.driver import Driver, DriverOptions
 
 __all__ = ["Configuration", "make_driver", "read_configuration"]
 
@@ -52,11 +53,11 @@ class Configuration:
                 raise ConfigurationError(f"store {name!r} is no table of options")
         if default is None and len(stores) == 1:
             default = next(iter(stores))
-        if default not in stores:
+        if not isinstance(default, str) or default not in stores:
             known = ", ".join(stores)
             what = "no default store is named" if default is None else f"no store {default!r}"
             raise ConfigurationError(what, hint=f"set default to one of {known}")
-        return cls(dict(stores), str(default))
+        return cls({name: dict(options) for name, options in stores.items()}, default)
 
 
 def read_configuration(path: str | os.PathLike[str] | None = None) -> Configuration:
@@ -110,16 +111,29 @@ def make_driver(store: str, options: Mapping[str, object]) -> Driver:
     if kind is None:
         raise ConfigurationError("no driver is named", store=store, hint='set driver = "NAME"')
     if isinstance(kind, type):
-        driver = check_driver(driver_name(kind), kind)
+        driver = check_driver(driver_name(kind), kind, f"{kind.__module__}:{kind.__qualname__}")
     elif isinstance(kind, str):
         driver = load_driver(kind)
     else:
         raise ConfigurationError(f"driver is {kind!r}, not a name", store=store)
     values: dict[str, Any] = {key: _resolved(store, key, value) for key, value in given.items()}
     try:
-        return driver(store, driver.options(**values))
+        return _constructed(driver, store, driver.options(**values))
     except ValidationError as error:
-        raise _explained(store, driver, error) from None
+        failure: StoreError = _explained(store, driver, error)
+    except Exception as error:  # noqa: BLE001 - a driver's own checks: anything
+        failure = from_exception(error)
+    # The driver's own checks may quote the value that they refuse.
+    failure.message = blot(failure.message, _hidden(driver, given, values))
+    failure.args = (failure.message,)
+    raise failure from None
+
+
+def _constructed(driver: type[Driver], store: str, options: DriverOptions) -> Driver:
+    made = driver(store, options)
+    if "config" not in vars(made):
+        raise DriverInvalid("its __init__ does not call the one of Driver", store=store)
+    return made
 
 
 def driver_name(driver: object) -> str:
@@ -138,13 +152,24 @@ def _chosen(path: str | os.PathLike[str] | None) -> Path | None:
     if named is not None:
         return Path(named)
     usual = _user_directory("XDG_CONFIG_HOME", ".config") / "storekit.toml"
-    return usual if usual.exists() else None
+    try:
+        usual.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{usual}: {error.strerror}") from error
+    return usual
 
 
 def _user_directory(variable: str, fallback: str) -> Path:
     """Give storekit's directory by the XDG base directory specification."""
     base = os.environ.get(variable, "")
-    return (Path(base) if base.startswith("/") else Path.home() / fallback) / "storekit"
+    try:
+        return (Path(base) if base.startswith("/") else Path.home() / fallback) / "storekit"
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "the user has no home directory", hint=f"set {variable}, or name a configuration"
+        ) from error
 
 
 def _resolved(store: str, option: str, value: object) -> object:
@@ -168,7 +193,7 @@ def _resolved(store: str, option: str, value: object) -> object:
 
 def _secret_of(store: str, option: str, name: str) -> str:
     try:
-        text = Path(name).read_text(encoding="utf-8")
+        text = Path(name).read_bytes().decode()  # read_text would change line ends
     except OSError as error:
         raise ConfigurationError(
             f"option {option}: {name}: {error.strerror}", store=store, hint="it holds the value"
@@ -178,8 +203,43 @@ def _secret_of(store: str, option: str, name: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
+def _accepted(driver: type[Driver]) -> dict[str, Any]:
+    """Give the fields of the options by the names that a configuration uses."""
+    return {
+        next(
+            (alias for alias in (field.validation_alias, field.alias) if isinstance(alias, str)),
+            name,
+        ): field
+        for name, field in driver.options.model_fields.items()
+    }
+
+
+def _hidden(
+    driver: type[Driver], given: Mapping[str, object], values: Mapping[str, object]
+) -> set[str]:
+    """Collect the texts that no message may show: secret options, and what a reference named."""
+    hidden: set[str] = set()
+    accepted = _accepted(driver)
+    for name, value in values.items():
+        secret = name in accepted and "Secret" in repr(accepted[name].annotation)
+        if secret or value != given[name]:
+            hidden.update(_texts(value))
+    return hidden
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+
+
 def _explained(store: str, driver: type[Driver], error: Any) -> ConfigurationError:  # noqa: ANN401 - pydantic's error
-    accepted = driver.options.model_fields
+    accepted = _accepted(driver)
     problems, hints = [], []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         option = ".".join(map(str, problem["loc"])) or "options"
@@ -192,11 +252,10 @@ def _explained(store: str, driver: type[Driver], error: Any) -> ConfigurationErr
             )
         elif problem["type"] == "missing":
             problems.append(f"option {option} is missing")
-            hints.append(f"{option}: {accepted[first].description}")
         else:
             problems.append(f"option {option}: {problem['msg']}")
-            if first in accepted and accepted[first].description:
-                hints.append(f"{first}: {accepted[first].description}")
+        if first in accepted and accepted[first].description:
+            hints.append(f"{first}: {accepted[first].description}")
     return ConfigurationError(
         "; ".join(problems), store=store, hint=" ".join(dict.fromkeys(hints)) or None
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Protocol
 
 from storekit.errors import InvalidArgument
@@ -37,20 +37,20 @@ class Input:
         self.size: int | None = None
         self._path: os.PathLike[str] | None = None
         self._file: Readable | None = None
-        self._items: Iterator[Buffer] | None = None
+        self._items: Generator[Buffer, None, None] | None = None
         self._seek: int | None = None
         if isinstance(data, str):
             raise InvalidArgument(
                 "data is text", hint="encode it, or give a pathlib.Path if it names a file"
             )
-        if isinstance(data, bytes | bytearray | memoryview):
-            self.size = memoryview(data).nbytes
-            self._items = _slices(data)
-        elif isinstance(data, os.PathLike):
+        if isinstance(data, os.PathLike):
             self._path = data
             self.size = _size_of(data)
         elif callable(getattr(data, "read", None)):
             self._file = data  # type: ignore[assignment]  # a read attribute makes it Readable
+        elif (view := _view_of(data)) is not None:
+            self.size = view.nbytes
+            self._items = _slices(view)
         elif hasattr(data, "__iter__"):
             self._items = _each(data)  # type: ignore[arg-type]  # has __iter__
         else:
@@ -94,7 +94,9 @@ class Input:
         self._seek += n
 
     def close(self) -> None:
-        """Close what was opened here."""
+        """Close what was opened here, and let go of the caller's buffer."""
+        if self._items is not None:
+            self._items.close()
         if self._path is not None and self._file is not None:
             self._file.close()  # type: ignore[attr-defined]  # ours: opened below
 
@@ -128,15 +130,28 @@ def _bytes_of(piece: object) -> bytes:
         raise InvalidArgument(f"the data gave {type(piece).__name__}, not bytes") from None
 
 
-def _each(data: Iterable[Buffer]) -> Iterator[Buffer]:
-    # A generator, so that the caller's __iter__ runs at the first pull and not before.
-    yield from data
+def _each(data: Iterable[Buffer]) -> Generator[Buffer, None, None]:
+    # A generator, so that the caller's __iter__ runs at the first pull and not before; and no
+    # "yield from", which would close the caller's generator with this one.
+    for item in data:  # noqa: UP028 - see above
+        yield item
 
 
-def _slices(data: Buffer) -> Iterator[Buffer]:
-    if type(data) is bytes and len(data) <= BLOCK:
-        yield data
+def _view_of(data: object) -> memoryview | None:
+    try:
+        return memoryview(data)  # type: ignore[arg-type]  # TypeError says so
+    except TypeError:
+        return None
+    except ValueError as error:  # released
+        raise InvalidArgument(f"data cannot be read: {error}") from None
+
+
+def _slices(view: memoryview) -> Generator[Buffer, None, None]:
+    if type(view.obj) is bytes and view.nbytes == len(view.obj) <= BLOCK:
+        yield view.obj  # whole, and no copy
         return
-    view = memoryview(data).cast("B") if memoryview(data).c_contiguous else memoryview(bytes(data))
-    for begin in range(0, len(view), BLOCK):
-        yield view[begin : begin + BLOCK]
+    if not view.nbytes:
+        return
+    flat = view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+    for begin in range(0, len(flat), BLOCK):
+        yield flat[begin : begin + BLOCK]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from storekit.errors import DigestMismatch, InvalidArgument
+from storekit.errors import DigestMismatch, InvalidArgument, Unavailable
 
 __all__ = ["Digests", "algorithms_of", "compare", "expectation_of"]
 
@@ -142,7 +142,7 @@ class Digests:
         if not self._parallel:
             self._parallel = True
             for worker in self._workers:
-                worker.start()
+                _start(worker)
                 worker.waiting.put(self._first)
             self._first = b""
         for worker in self._workers:
@@ -167,14 +167,23 @@ class Digests:
         Args:
             hurry: Leave out what still waits: nobody wants the digests.
         """
-        if not self._parallel:
-            return
-        self._parallel = False
-        for worker in self._workers:
+        started = [worker for worker in self._workers if worker.ident is not None]
+        for worker in started:
             worker.hurry = hurry
-            worker.waiting.put(None)
-        for worker in self._workers:
+            if not worker.finished.is_set():
+                worker.waiting.put(None)
+        for worker in started:
+            # First: a join() that Ctrl-C interrupts takes the thread for ended from then on.
+            worker.finished.wait()
             worker.join()
+        self._parallel = False
+
+
+def _start(worker: threading.Thread) -> None:
+    try:
+        worker.start()
+    except RuntimeError as error:
+        raise Unavailable(f"no thread for a digest: {error}") from error
 
 
 class _Worker(threading.Thread):
@@ -183,9 +192,11 @@ class _Worker(threading.Thread):
         self.algorithm = algorithm
         self.digest = _new(algorithm)
         self.waiting: queue.Queue[bytes | None] = queue.Queue(_DEPTH)
+        self.finished = threading.Event()
         self.hurry = False
 
     def run(self) -> None:
         while (block := self.waiting.get()) is not None:
             if not self.hurry:
                 self.digest.update(block)
+        self.finished.set()

@@ -12,18 +12,41 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from annotated_types import Ge, Gt
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field
 
 from storekit.capabilities import Capability, Limits
 from storekit.context import RequestContext
 from storekit.errors import StoreError, Unsupported
 from storekit.location import Location
+from storekit.secrecy import blot, secrets_of
 from storekit.source import Source
 from storekit.values import Capacity, Content, Leftover, Listing
 
-__all__ = ["Capacity", "Content", "Driver", "DriverOptions", "Leftover", "Listing"]
+__all__ = [
+    "Capacity",
+    "Content",
+    "Count",
+    "Driver",
+    "DriverOptions",
+    "Leftover",
+    "Listing",
+    "Seconds",
+]
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a number, not true or false")  # noqa: TRY004 - pydantic wants it
+    return value
+
+
+Count = Annotated[int, Ge(1), BeforeValidator(_no_bool)]
+"""A number of bytes or of things, 1 or more, as the type of an option."""
+Seconds = Annotated[float, Gt(0), AllowInfNan(allow_inf_nan=False), BeforeValidator(_no_bool)]
+"""A time in seconds, above 0, as the type of an option."""
 
 
 class DriverOptions(BaseModel):
@@ -37,30 +60,26 @@ class DriverOptions(BaseModel):
         extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True
     )
 
-    connect_timeout: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="Seconds that a connection may take."
+    connect_timeout: Seconds | None = Field(None, description="Seconds that a connection may take.")
+    io_timeout: Seconds | None = Field(None, description="Seconds that one answer may take.")
+    max_attempts: Count | None = Field(
+        None, description="How often a request is tried, the first time included."
     )
-    io_timeout: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="Seconds that one answer may take."
+    max_connections: Count | None = Field(
+        None, description="How many connections the store has at once."
     )
-    max_attempts: int | None = Field(
-        None, ge=1, description="How often a request is tried, the first time included."
+    max_image_size: Count | None = Field(None, description="Largest image, in bytes.")
+    max_id_length: Count | None = Field(
+        None, le=255, description="Longest image id, in bytes of UTF-8."
     )
-    max_connections: int | None = Field(
-        None, ge=1, description="How many connections the store has at once."
-    )
-    max_image_size: int | None = Field(None, ge=1, description="Largest image, in bytes.")
-    max_id_length: int | None = Field(
-        None, ge=1, le=255, description="Longest image id, in bytes of UTF-8."
-    )
-    read_chunk: int | None = Field(None, ge=1, description="Longest chunk of a read, in bytes.")
-    write_chunk: int | None = Field(None, ge=1, description="Bytes written at once.")
-    part_size: int | None = Field(None, ge=1, description="Bytes of one part of an upload.")
-    max_parts: int | None = Field(None, ge=1, description="Most parts of one upload.")
-    window: int | None = Field(None, ge=1, description="Parts in flight at once.")
+    read_chunk: Count | None = Field(None, description="Longest chunk of a read, in bytes.")
+    write_chunk: Count | None = Field(None, description="Bytes written at once.")
+    part_size: Count | None = Field(None, description="Bytes of one part of an upload.")
+    max_parts: Count | None = Field(None, description="Most parts of one upload.")
+    window: Count | None = Field(None, description="Parts in flight at once.")
     ca_file: Path | None = Field(None, description="CA certificates to trust, a PEM file.")
     insecure: bool = Field(default=False, description="Do not verify the server's certificate.")
-    upload_idle: float = Field(
+    upload_idle: Annotated[float, BeforeValidator(_no_bool)] = Field(
         3600.0,
         ge=0,
         allow_inf_nan=False,
@@ -99,10 +118,13 @@ class Driver:
     """Set by a driver that works, but not as it should: why."""
     config: DriverOptions
     """The options of this store."""
+    secrets: tuple[str, ...] = ()
+    """The secrets among them, which no message may show."""
 
     def __init__(self, store_name: str, options: DriverOptions) -> None:
         self.store_name = store_name
         self.config = options
+        self.secrets = tuple(secrets_of(options))
         self.withdrawn: dict[Capability, str] = {}
         names = {field.name for field in fields(Limits)}
         given = {
@@ -119,6 +141,7 @@ class Driver:
             capability: One flag or several.
             reason: Why, for the operator.
         """
+        reason = blot(str(reason), self.secrets)
         self.capabilities &= ~capability
         for flag in capability:
             self.withdrawn[flag] = reason

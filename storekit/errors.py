@@ -130,7 +130,8 @@ class StoreError(Exception):
         if self.location and self.location not in self.message:
             what = f"{what} {self.location}".strip()
         text = ": ".join(part for part in (where, what, self.message) if part)
-        return f"{text} ({self.hint})" if self.hint else text
+        # One line, whatever the backend said.
+        return " ".join((f"{text} ({self.hint})" if self.hint else text).split())
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.__dict__.copy())
@@ -290,8 +291,8 @@ def from_exception(error: Exception) -> StoreError:
     """
     if isinstance(error, StoreError):
         return error
-    text = _text_of(error)
-    if isinstance(error, OSError) and error.errno in _BY_ERRNO:
+    text = text_of(error)
+    if isinstance(error, OSError) and error.errno in _BY_ERRNO and _has_errno(error):
         return _BY_ERRNO[error.errno](text)
     if isinstance(error, TimeoutError):
         return Timeout(text)
@@ -300,7 +301,20 @@ def from_exception(error: Exception) -> StoreError:
     return BackendError(f"{type(error).__name__}: {text}")
 
 
-def _text_of(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
+def text_of(error: BaseException) -> str:
+    """Tell what an exception says, whatever it is.
+
+    Args:
+        error: Any exception, also one that cannot be shown.
+    """
+    if isinstance(error, OSError) and isinstance(error.strerror, str):
         return error.strerror
-    return str(error) or type(error).__name__
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001 - somebody else's __str__
+        return type(error).__name__
+
+
+def _has_errno(error: OSError) -> bool:
+    # ssl and socket number their own errors from 1 as well.
+    return not any(kind.__module__ in {"ssl", "socket"} for kind in type(error).__mro__)

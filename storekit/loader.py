@@ -18,6 +18,7 @@ from storekit.errors import (
     DriverInvalid,
     DriverLoadError,
     DriverNotFound,
+    text_of,
 )
 from storekit.values import InstalledDriver
 
@@ -66,10 +67,14 @@ def load_driver(name: str) -> type[Driver]:
         )
     if len(offers[name]) > 1:
         raise DriverConflict(
-            f"the driver {name!r} is offered by {_distributions(offers[name])}",
+            f"offered by {_distributions(offers[name])}",
+            driver=name,
             hint="uninstall all but one of them",
         )
-    return check_driver(name, _loaded(offers[name][0]))
+    entry_point = offers[name][0]
+    if not _NAME.fullmatch(name):
+        raise DriverInvalid("a driver's name is lower case letters, digits, _ and -", driver=name)
+    return check_driver(name, _loaded(entry_point), entry_point.value)
 
 
 def drivers_installed() -> list[InstalledDriver]:
@@ -85,21 +90,19 @@ def drivers_installed() -> list[InstalledDriver]:
             load_driver(name)
         except ConfigurationError as error:
             reason, hint = error.message, error.hint
-        versions = ", ".join(dict.fromkeys(_dist(ep).version for ep in entry_points))
-        found.append(
-            InstalledDriver(
-                name, _distributions(entry_points), versions, reason is None, reason, hint
-            )
-        )
+        versions = ", ".join(str(_dist(ep).version) for ep in entry_points)
+        distributions = _distributions(entry_points)
+        found.append(InstalledDriver(name, distributions, versions, reason is None, reason, hint))
     return found
 
 
-def check_driver(name: str, loaded: object) -> type[Driver]:
+def check_driver(name: str, loaded: object, where: str) -> type[Driver]:
     """Check a class against the driver interface.
 
     Args:
         name: The driver's name.
         loaded: What should be a driver.
+        where: Where it is, ``module:Class``.
 
     Returns:
         The same.
@@ -110,16 +113,13 @@ def check_driver(name: str, loaded: object) -> type[Driver]:
     from storekit.driver import Driver  # noqa: PLC0415 - pydantic is loaded with the first driver
 
     def invalid(what: str, hint: str | None = None) -> DriverInvalid:
-        where = getattr(loaded, "__module__", "?"), getattr(loaded, "__qualname__", repr(loaded))
-        return DriverInvalid(f"driver {name!r} ({':'.join(where)}) {what}", driver=name, hint=hint)
+        return DriverInvalid(f"{where} {what}", driver=name, hint=hint)
 
     if not (isinstance(loaded, type) and issubclass(loaded, Driver)):
         raise invalid("is no subclass of storekit.Driver")
-    if not _NAME.fullmatch(name):
-        raise invalid("has a name that is not lower case letters, digits, _ and -")
     if loaded.interface != Driver.interface:
         raise invalid(
-            f"is written for interface {loaded.interface}, this is {Driver.interface}",
+            f"is written for interface {loaded.interface!r}, this is {Driver.interface}",
             "install a version of it that goes with this storekit",
         )
     for problem in _problems(loaded, Driver):
@@ -147,10 +147,11 @@ def _wrong_attributes(driver: type[Driver], base: type[Driver]) -> Iterator[str]
 
 def _wrong_methods(driver: type[Driver], base: type[Driver]) -> Iterator[str]:
     for name, theirs in vars(base).items():
-        ours = getattr(driver, name)
-        if name.startswith("_") or not inspect.isfunction(theirs) or ours is theirs:
+        ours = inspect.getattr_static(driver, name)
+        of_interface = name == "__init__" or not name.startswith("_")
+        if not of_interface or not inspect.isfunction(theirs) or ours is theirs:
             continue
-        if not inspect.isfunction(ours):
+        if not inspect.isfunction(ours) or inspect.iscoroutinefunction(ours):
             yield f"has {name}, which is no method"
         elif _parameters(ours) != _parameters(theirs):
             yield f"has {name}{_shown(ours)}, the interface has {name}{_shown(theirs)}"
@@ -189,12 +190,14 @@ def _loaded(entry_point: EntryPoint) -> object:
     failures: list[BaseException] = []
     try:
         extensions = _Manager(entry_point, failures).extensions
-    except (AssertionError, SystemExit) as error:  # stevedore lets these through
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - SystemExit and others, which stevedore lets through
         failures.append(error)
     for failure in failures:
         raise DriverLoadError(
-            f"the driver {entry_point.name!r} of {_distributions([entry_point])} cannot be loaded: "
-            f"{type(failure).__name__}: {failure}",
+            f"cannot be loaded from {_distributions([entry_point])}: "
+            f"{type(failure).__name__}: {text_of(failure)}",
             driver=entry_point.name,
             hint=_remedy(entry_point, failure),
         ) from failure
@@ -204,17 +207,26 @@ def _loaded(entry_point: EntryPoint) -> object:
 def _remedy(entry_point: EntryPoint, error: BaseException) -> str | None:
     if not isinstance(error, ImportError):
         return None
-    distribution = _dist(entry_point)
-    extras = distribution.metadata.get_all("Provides-Extra") or []
-    if entry_point.name in extras:
-        return f"pip install '{distribution.name}[{entry_point.name}]'"
+    distribution = _distributions([entry_point])
+    if error.name and f"{entry_point.module}.".startswith(f"{error.name}."):
+        return f"its own module is missing: install {distribution} again"
+    extras = _dist(entry_point).metadata.get_all("Provides-Extra") or []
+    extra = _normalized(entry_point.name)
+    if extra in map(_normalized, extras):
+        return f"pip install '{distribution}[{extra}]'"
     return f"install the module {error.name!r}" if error.name else None
+
+
+def _normalized(name: str) -> str:
+    return re.sub("[-_.]+", "-", name).lower()  # PEP 685
 
 
 def _offers() -> dict[str, list[EntryPoint]]:
     offers: dict[str, list[EntryPoint]] = {}
     for entry_point in importlib.metadata.entry_points(group=GROUP):
         offers.setdefault(entry_point.name, []).append(entry_point)
+    for entry_points in offers.values():
+        entry_points.sort(key=lambda entry_point: _distributions([entry_point]))
     return offers
 
 
@@ -224,4 +236,5 @@ def _dist(entry_point: EntryPoint) -> importlib.metadata.Distribution:
 
 
 def _distributions(entry_points: list[EntryPoint]) -> str:
-    return ", ".join(sorted(_dist(ep).name for ep in entry_points))
+    # A half removed distribution has no name any more.
+    return ", ".join(str(_dist(ep).name or "a distribution without name") for ep in entry_points)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from types import MappingProxyType
+from urllib.parse import parse_qsl, quote, unquote
 
 from storekit.errors import InvalidLocation
 
@@ -16,11 +17,12 @@ _AUTHORITY = re.compile(r"[^/?#@\s]*")
 # Control characters, and surrogates but those that stand for a byte that is no UTF-8: there are
 # http URIs with such bytes.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]")
-_HOST_PORT = re.compile(r"(\[[^\[\]]+\]|[^\[\]:]+)(?::([0-9]+))?", re.ASCII)
+_HOST_PORT = re.compile(r"(\[[^\[\]]+\]|[^\[\]:]+)(?::([0-9]{1,5}))?", re.ASCII)
 # RFC 3986, 3.3: what a path segment may hold as it is, less "@", which could be taken for the
 # end of a credential.
 _SEGMENT_SAFE = "!$&'()*+,;=:~"
 _MAX_PORT = 65535
+_LINE = 200  # characters of a text that go into a message
 
 
 def redact(text: object) -> str:
@@ -34,14 +36,11 @@ def redact(text: object) -> str:
     """
     if not isinstance(text, str):
         return f"a {type(text).__name__}"
-    shown = text if len(text) <= 200 else text[:200] + "..."  # noqa: PLR2004 - one line on a screen
-    if "://" in shown:
-        scheme, rest = shown.split("://", 1)
-        # A cut text may have lost the "@" behind its credential.
-        if "@" in text:
-            rest = "***@" + (rest.rpartition("@")[2] if "@" in rest else "...")
-        shown = f"{scheme}://{rest}"
-    return repr(shown)
+    shown = text
+    if "@" in text:
+        scheme = re.match("[A-Za-z][A-Za-z0-9+.-]*://", text)
+        shown = f"{scheme[0] if scheme else ''}***@{text.rpartition('@')[2]}"
+    return repr(shown if len(shown) <= _LINE else f"{shown[:_LINE]}...")
 
 
 class Location:
@@ -73,7 +72,7 @@ class Location:
                 f"{redact(text)} is not a location", hint="a location is scheme://authority/path"
             )
         scheme, authority, path, query = match.groups()
-        userinfo, authority, path = _split_userinfo(authority, path or "")
+        userinfo, authority, path = _split_userinfo(scheme.lower(), authority, path or "")
         fields = {
             "scheme": scheme.lower(),
             "authority": authority,
@@ -85,9 +84,8 @@ class Location:
             object.__setattr__(self, name, value)
         if not (authority or path.strip("/")):
             raise InvalidLocation(f"{redact(text)} names no image")
-        if "@" in (userinfo or "") or any(
-            map(_holds_forbidden, (authority, *self.segments, query or ""))
-        ):
+        parts = (userinfo or "", authority, *self.segments, query or "")
+        if "@" in (userinfo or "") + authority or any(map(_holds_forbidden, parts)):
             raise InvalidLocation(f"{redact(text)} has a character that no location may have")
 
     @classmethod
@@ -114,8 +112,9 @@ class Location:
         """
         if not _AUTHORITY.fullmatch(authority):
             raise InvalidLocation(f"{redact(authority)} cannot be the authority of a location")
-        path = "".join("/" + _encoded(segment) for segment in segments)
-        behind = f"?{urlencode(query, quote_via=quote)}" if query else ""
+        path = "".join("/" + _encoded(segment, _SEGMENT_SAFE) for segment in segments)
+        pairs = [f"{_encoded(name)}={_encoded(value)}" for name, value in (query or {}).items()]
+        behind = f"?{'&'.join(pairs)}" if pairs else ""
         return cls(f"{scheme}://{authority}{path}{behind}")
 
     @classmethod
@@ -138,7 +137,7 @@ class Location:
     @cached_property
     def query(self) -> Mapping[str, str]:
         """What is behind the question mark, decoded; of a repeated name the last value."""
-        return dict(parse_qsl(self._query or "", keep_blank_values=True))
+        return MappingProxyType(dict(parse_qsl(self._query or "", keep_blank_values=True)))
 
     @property
     def host_port(self) -> tuple[str, int | None]:
@@ -154,6 +153,9 @@ class Location:
         return match[1].strip("[]"), port
 
     def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a Location cannot be changed: {name}")
+
+    def __delattr__(self, name: str) -> None:
         raise AttributeError(f"a Location cannot be changed: {name}")
 
     def __str__(self) -> str:
@@ -180,21 +182,25 @@ class Location:
     _query: str | None
 
 
-def _split_userinfo(authority: str, path: str) -> tuple[str | None, str, str]:
-    """Take the credential off, also one with a raw slash in it, as old Glance wrote them."""
+def _split_userinfo(scheme: str, authority: str, path: str) -> tuple[str | None, str, str]:
+    """Take the credential off, also one with a raw slash in it, as old Glance wrote them.
+
+    Only in http URLs may a path have an "@" of its own: in all others it is percent-encoded.
+    """
     if "@" in authority:
         userinfo, _, authority = authority.rpartition("@")
         return userinfo, authority, path
-    if ":" in authority and "@" in path and _HOST_PORT.fullmatch(authority) is None:
+    is_url = scheme in {"http", "https"} and _HOST_PORT.fullmatch(authority)
+    if authority and "@" in path and not is_url:
         userinfo, _, rest = (authority + path).partition("@")
         host, slash, tail = rest.partition("/")
         return userinfo, host, slash + tail
     return None, authority, path
 
 
-def _encoded(segment: str) -> str:
+def _encoded(segment: str, safe: str = "") -> str:
     try:
-        return quote(segment, safe=_SEGMENT_SAFE, errors="surrogateescape")
+        return quote(segment, safe=safe, errors="surrogateescape")
     except UnicodeEncodeError:
         raise InvalidLocation("a segment is not text that UTF-8 can hold") from None
 

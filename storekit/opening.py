@@ -6,10 +6,12 @@ import copy
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from storekit.capabilities import GATES
 from storekit.errors import StoreClosed, StoreError
+from storekit.secrecy import blot
 
 if TYPE_CHECKING:
     from storekit.driver import Driver
@@ -40,13 +42,13 @@ class Opening:
         self._driver: Driver | None = None
         self._opened = False
         self._closed = False
-        self._failure: StoreError | None = None
-        self._pause = _FIRST_PAUSE
-        self._not_before = 0.0
+        # Apart: a store that is down still knows which locations are its own.
+        self._making = _Attempts()
+        self._opening = _Attempts()
 
     @property
     def current(self) -> Driver | None:
-        """The driver, if it was made and not closed."""
+        """The driver, if there is one; closed or not."""
         return self._driver
 
     def instance(self) -> Driver:
@@ -60,13 +62,15 @@ class Opening:
         if driver is not None and not self._closed:
             return driver
         with self._lock:
-            self._check()
+            if self._closed:
+                raise StoreClosed("the store is closed")
             if self._driver is None:
+                self._making.check()
                 try:
                     self._driver = self._make()
                 except Exception as error:  # noqa: BLE001 - translated
-                    failure = self._failed(error)
-                    raise failure from (error.__cause__ if failure is error else error)
+                    failure = self._making.failed(error, self._translate(error))
+                    raise failure from failure.__cause__
             return self._driver
 
     def ready(self) -> Driver:
@@ -79,23 +83,12 @@ class Opening:
         if driver is not None and self._opened and not self._closed:
             return driver
         with self._lock:
-            driver = self.instance()
-            if not self._opened:
-                try:
-                    driver.open()
-                except Exception as error:  # noqa: BLE001 - translated
-                    failure = self._failed(error)
-                    # The next try begins afresh: nothing withdrawn, no client half made.
-                    self._driver = None
-                    driver.close()
-                    raise failure from (error.__cause__ if failure is error else error)
-                except BaseException:
-                    self._driver = None
-                    driver.close()
-                    raise
-                self._opened = True
-                self._pause = _FIRST_PAUSE
-            return driver
+            if not self._opened and not self._closed:
+                self._opening.check()
+                if self._opening.failures:
+                    self._driver = None  # made while it was down: secrets may be others by now
+                self._open(self.instance())
+            return self.instance()
 
     @property
     def state(self) -> str:
@@ -108,27 +101,53 @@ class Opening:
             return f"failed: {error.message}"
         reasons = [reason for flag, reason in driver.withdrawn.items() if flag in GATES]
         if driver.degraded:
-            reasons.append(driver.degraded)
+            reasons.append(blot(str(driver.degraded), driver.secrets))
         return f"degraded: {'; '.join(dict.fromkeys(reasons))}" if reasons else "ready"
 
     def close(self) -> None:
         """Close the driver for good. May be called twice."""
         with self._lock:
+            if self._opened and not self._closed and self._driver is not None:
+                self._closed = True
+                self._driver.close()
             self._closed = True
-            driver, self._driver = self._driver, None
-            if driver is not None:
-                driver.close()
 
-    def _check(self) -> None:
-        if self._closed:
-            raise StoreClosed("the store is closed")
+    def _open(self, driver: Driver) -> None:
+        try:
+            driver.open()
+        except BaseException as error:
+            failure = self._translate(error) if isinstance(error, Exception) else None
+            # The next try begins afresh: nothing withdrawn, no client half made.
+            self._driver = None
+            with suppress(Exception):  # why it did not open is what the caller wants to know
+                driver.close()
+            if failure is None:
+                raise
+            self._opening.failed(error, failure)
+            raise failure from failure.__cause__
+        self._opened = True
+        self._opening = _Attempts()
+
+
+class _Attempts:
+    """The last failure, and the pause after it."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self._failure: StoreError | None = None
+        self._pause = _FIRST_PAUSE
+        self._not_before = 0.0
+
+    def check(self) -> None:
         if self._failure is not None and time.monotonic() < self._not_before:
             raise copy.copy(self._failure) from self._failure.__cause__
 
-    def _failed(self, error: Exception) -> StoreError:
-        failure = self._translate(error)
-        self._failure = copy.copy(failure)  # without the frames that a traceback keeps alive
-        self._failure.__cause__ = failure.__cause__ if failure is error else error
+    def failed(self, error: BaseException, failure: StoreError) -> StoreError:
+        self.failures += 1
+        failure.__cause__ = error.__cause__ if failure is error else error
+        # A copy: without the frames that a traceback keeps alive.
+        self._failure = copy.copy(failure)
+        self._failure.__cause__ = failure.__cause__
         self._not_before = time.monotonic() + self._pause
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         return failure

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from storekit.arguments import given
 from storekit.capabilities import Capability, Limits
 from storekit.errors import (
     BackendError,
@@ -16,6 +16,7 @@ from storekit.errors import (
     from_exception,
 )
 from storekit.location import Location
+from storekit.secrecy import blot
 from storekit.source import Source
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ __all__ = ["Operation"]
 
 T = TypeVar("T")
 _NO_GATE = Capability(0)
-_SHORTEST_SECRET = 4  # a shorter one would blot out half of every message
 
 
 class Operation:
@@ -45,7 +45,7 @@ class Operation:
         self._store = store
         self._name = name
         self.about = about
-        self._source: Source | None = None
+        self._passing: BaseException | None = None
 
     @property
     def limits(self) -> Limits:
@@ -103,7 +103,7 @@ class Operation:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, Exception):
             return
-        if self._source is not None and error is self._source.error:
+        if error is self._passing:
             if isinstance(error, StoreError):
                 self._complete(error)
             return
@@ -111,31 +111,49 @@ class Operation:
         if failure is not error:
             raise failure from error
 
-    @contextmanager
-    def reading(self, source: Source) -> Iterator[None]:
+    def source(self, make: Callable[[], Source]) -> Source:
+        """Make the source; what the caller's own objects raise meanwhile passes through.
+
+        Args:
+            make: Makes it.
+        """
+        try:
+            return make()
+        except StoreError:
+            raise
+        except Exception as error:
+            self._passing = error
+            raise
+
+    def stored(self, source: Source, add: Callable[[], Location]) -> Location:
         """Run the driver's ``add``: what the source failed with is what comes out.
 
         Args:
             source: What the driver reads; closed afterwards.
+            add: The driver's ``add``.
         """
-        self._source = source
         try:
-            yield
-            if source.error is None and not source.done:
-                raise BackendError("the driver stored the image without reading it to its end")
+            location = add()
+        except BaseException:
+            self._raise_error_of(source)
+            raise
         finally:
             source.close()
-            if source.error is not None:
-                raise source.error
+        self._raise_error_of(source)
+        if not source.done:
+            raise BackendError("the driver stored the image without reading it to its end")
+        return location
 
-    def guard(self, items: Iterable[T]) -> Iterator[T]:
+    def guard(self, kind: type[T], items: Iterable[T]) -> Iterator[T]:
         """Go through a driver's listing.
 
         Args:
+            kind: What it lists.
             items: What the driver gave.
         """
         with self:
-            yield from items
+            for item in items:
+                yield given(kind, item)
 
     def translate(self, error: Exception) -> StoreError:
         """Make storekit's error of any exception.
@@ -153,7 +171,14 @@ class Operation:
                 failure = driver.translate(error, self._name)
             except Exception as broken:  # noqa: BLE001 - an error must come out, and a storekit one
                 failure = BackendError(f"translate() of the driver failed: {broken!r}")
+            if failure is not None and not isinstance(failure, StoreError):
+                failure = BackendError(f"translate() of the driver gave {type(failure).__name__}")
         return self._complete(failure or from_exception(error))
+
+    def _raise_error_of(self, source: Source) -> None:
+        if source.error is not None:
+            self._passing = source.error
+            raise source.error
 
     def _complete(self, failure: StoreError) -> StoreError:
         failure.complete(
@@ -162,16 +187,10 @@ class Operation:
             operation=self._name,
             location=self.about,
         )
-        for secret in _secrets_of(self._store.opening.current):
-            failure.message = failure.message.replace(secret, "***")
-            failure.hint = failure.hint and failure.hint.replace(secret, "***")
+        current = self._store.opening.current
+        if current is not None and current.secrets:
+            failure.message = blot(failure.message, current.secrets)
+            failure.args = (failure.message,)  # what repr() shows
+            failure.hint = failure.hint and blot(failure.hint, current.secrets)
+            failure.location = failure.location and blot(failure.location, current.secrets)
         return failure
-
-
-def _secrets_of(driver: Driver | None) -> Iterator[str]:
-    for value in dict(driver.config if driver is not None else {}).values():
-        # Told by its method, so that the frame need not import pydantic.
-        reveal = getattr(value, "get_secret_value", None)
-        secret = reveal() if reveal is not None else None
-        if isinstance(secret, str) and len(secret) >= _SHORTEST_SECRET:
-            yield secret

@@ -5,11 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Self
 
+from storekit.arguments import given_size
 from storekit.capabilities import Limits
 from storekit.digests import Digests, compare
-from storekit.errors import BackendError, DataError, StoreClosed, StoreError, Unsupported
+from storekit.errors import (
+    BackendError,
+    DataError,
+    RangeNotSatisfiable,
+    StoreClosed,
+    StoreError,
+    Unsupported,
+)
 from storekit.location import Location
 from storekit.values import Content
 
@@ -17,6 +26,7 @@ __all__ = ["ChunkReader"]
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE = 0.1  # seconds before a read that made no progress is resumed again; doubles
+_LONGEST_PAUSE = 10.0
 
 
 class ChunkReader:
@@ -38,15 +48,14 @@ class ChunkReader:
         self,
         location: Location,
         content: Content,
-        size: int,
-        *,
         offset: int,
+        length: int | None,
+        *,
         limits: Limits,
         wanted: Mapping[str, str],
         translate: Callable[[Exception], StoreError],
     ) -> None:
         self.location = location
-        self.size = size
         self.digests = {}
         self._content = content
         self._source: Iterable[bytes] | None = content.chunks
@@ -60,9 +69,15 @@ class ChunkReader:
         self._stuck = 0
         self._rest = memoryview(b"")
         self._closed = False
+        self._ended = False
         self._failure: BaseException | None = None
-        if not size:
-            self._finish()
+        try:
+            self.size = _size_of(content.total, offset, length)
+            if not self.size:
+                self._finish()
+        except BaseException:
+            self._release()
+            raise
 
     @property
     def closed(self) -> bool:
@@ -70,13 +85,14 @@ class ChunkReader:
         return self._closed
 
     def __iter__(self) -> Self:
-        if self._closed or (self._chunks is None and not self._rest and self.size):
+        if self._closed or self._ended:
             raise self._used_up()
         return self
 
     def __next__(self) -> bytes:
         chunk = self._take(self._limits.read_chunk)
         if not chunk:
+            self._ended = True
             raise StopIteration
         return chunk
 
@@ -209,14 +225,16 @@ class ChunkReader:
         )
 
     def _resume(self) -> None:
-        assert self._content.resume is not None  # noqa: S101 - for the type checker
+        resume = self._content.resume
+        assert resume is not None  # noqa: S101 - for the type checker
         self._stuck += 1
         self._give_back()
+        self._content = replace(self._content, fileno=None)  # it was of the body that was cut
         if self._stuck > 1:
-            time.sleep(_FIRST_PAUSE * 2**self._stuck)
+            time.sleep(min(_FIRST_PAUSE * 2.0 ** (self._stuck - 2), _LONGEST_PAUSE))
         _log.debug("%s: resuming at byte %d", self.location, self._offset + self._received)
         try:
-            self._source = self._content.resume(self._offset + self._received)
+            self._source = resume(self._offset + self._received)
         except DataError:  # another version of the image: trying again cannot help
             self._stuck = self._limits.max_attempts
             raise
@@ -248,16 +266,27 @@ class ChunkReader:
         self._hashing.close()
 
     def _give_back(self) -> None:
-        for held in (self._chunks, self._source):
-            close = getattr(held, "close", None)
+        # Often the same object: a body that is its own iterator.
+        bodies = {id(body): body for body in (self._chunks, self._source)}
+        self._chunks = iter(())
+        self._source = None
+        for body in bodies.values():
+            close = getattr(body, "close", None)
             if close is not None:
                 try:
                     close()
-                except Exception:  # noqa: BLE001 - the bytes are delivered, or the failure is known
-                    _log.debug("%s: closing failed", self.location, exc_info=True)
-        self._source = None
+                except Exception as error:  # noqa: BLE001 - the bytes are out, or the failure is
+                    _log.debug("%s: closing failed: %s", self.location, self._translate(error))
 
     def _used_up(self) -> StoreClosed:
         return StoreClosed(
             "the reader is closed or used up", location=self.location, hint="get the image again"
         )
+
+
+def _size_of(total: object, offset: int, length: int | None) -> int:
+    """Tell how many bytes will come."""
+    whole = given_size(total)
+    if offset > whole:
+        raise RangeNotSatisfiable(f"offset {offset} is past the {whole} bytes of the image")
+    return whole - offset if length is None else min(whole - offset, length)

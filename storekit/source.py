@@ -39,7 +39,7 @@ class Source:
         expect: Digests that the data must have.
         verifier: Sees the bytes in order.
         progress: Called with the running count of bytes.
-        max_image_size: The most bytes that the store takes.
+        max_image_size: The most bytes that are taken; see ``bound``.
 
     Raises:
         InvalidArgument: One of them is not what it should be. Nothing was read.
@@ -60,7 +60,7 @@ class Source:
         expect: Mapping[str, str] | None = None,
         verifier: Verifier | None = None,
         progress: Callable[[int], object] | None = None,
-        max_image_size: int = (1 << 63) - 1,
+        max_image_size: int | None = None,
     ) -> None:
         self._wanted = expectation_of(expect)
         algorithms = algorithms_of((*algorithms_of(hashes), *self._wanted))
@@ -70,7 +70,7 @@ class Source:
         self._observers = _Observers(algorithms, verifier, progress)
         self._thread = threading.get_ident()
         self._count = 0
-        self._spare = b""
+        self._spare = memoryview(b"")
         self._ended = False
         self._settled = False
         self._block = b""
@@ -78,6 +78,21 @@ class Source:
         self._ahead: bytes | None = None
         self._digests: dict[str, str] = {}
         self.error: BaseException | None = None
+
+    def bound(self, max_image_size: int) -> None:
+        """Set the most that the store takes. For the frame, before the first read.
+
+        Args:
+            max_image_size: Bytes.
+
+        Raises:
+            StorageFull: More are declared.
+        """
+        self._max = max_image_size
+        if self.size is not None and self.size > max_image_size:
+            raise StorageFull(
+                f"the image has {self.size} bytes, the store takes at most {max_image_size}"
+            )
 
     @property
     def count(self) -> int:
@@ -151,18 +166,15 @@ class Source:
             DigestMismatch: Never here, but in the ``read`` that follows.
             BaseException: As ``read``.
         """
+        if self.error is not None:
+            raise self.error
+        begin = self._count
+        self._input.skip(n)
         try:
-            begin = self._count
             self._counted(n)
-            self._input.skip(n)
-            if not self._observers:
-                return
-            for offset in range(begin, begin + n, BLOCK):
-                wanted = min(BLOCK, begin + n - offset)
-                block = os.pread(fd, wanted, offset)
-                if len(block) != wanted:
-                    raise DataError("what was just copied cannot be read back")
-                self._observers.see(block, offset + wanted)
+            for offset in range(begin, begin + n, BLOCK) if self._observers else ():
+                end = min(offset + BLOCK, begin + n)
+                self._observers.see(_read_back(fd, offset, end - offset), end)
         except BaseException as error:
             self.error = error
             raise
@@ -231,8 +243,11 @@ class Source:
         piece = self._spare
         if not piece:
             ask = room if self.size is None else min(room, self.size - self._count + 1)
-            piece = self._input.pull(ask)
-            self._counted(len(piece))
+            whole = self._input.pull(ask)
+            self._counted(len(whole))
+            if 0 < len(whole) <= room:
+                return whole
+            piece = memoryview(whole)
             if not piece:
                 self._ended = True
                 if self.size is not None and self._count < self.size:
@@ -240,13 +255,13 @@ class Source:
                         f"the data ends after {self._count} of {self.size} declared bytes"
                     )
         self._spare = piece[room:]
-        return piece[:room] if self._spare else piece
+        return bytes(piece[:room])
 
     def _counted(self, n: int) -> None:
         self._count += n
         if self.size is not None and self._count > self.size:
             raise SizeMismatch(f"the data goes on after the declared {self.size} bytes")
-        if self._count > self._max:
+        if self._max is not None and self._count > self._max:
             raise StorageFull(f"the image is larger than {self._max} bytes, the store's limit")
 
 
@@ -279,6 +294,16 @@ class _Observers:
             self._verifier.update(block)
         if self._progress is not None:
             self._progress(count)
+
+
+def _read_back(fd: int, offset: int, n: int) -> bytes:
+    try:
+        block = os.pread(fd, n, offset)
+    except OSError as error:
+        raise DataError(f"what was just copied cannot be read back: {error}") from error
+    if len(block) != n:
+        raise DataError("what was just copied cannot be read back: the file is shorter")
+    return block
 
 
 def _checked_size(declared: int | None, own: int | None) -> int | None:

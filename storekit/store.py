@@ -13,11 +13,10 @@ from storekit.capabilities import Capability, Limits
 from storekit.context import RequestContext
 from storekit.digests import algorithms_of, compare, expectation_of
 from storekit.errors import (
-    BackendError,
     InUse,
     InvalidArgument,
     NotFound,
-    RangeNotSatisfiable,
+    OutcomeUnknown,
 )
 from storekit.location import Location
 from storekit.opening import Opening
@@ -141,25 +140,26 @@ class Store:
             operation.about = arguments.check_id(image_id, operation.limits.max_id_length)
             asked = algorithms_of(hashes)
             wanted = expectation_of(expect)
-            driver = operation.driver(Capability.ADD)
-            source = Source(
-                data,
-                size,
-                hashes=(*asked, *driver.digests),
-                expect=wanted,
-                verifier=verifier,
-                progress=progress,
-                max_image_size=driver.limits.max_image_size,
+            own = self.opening.instance().digests
+            source = operation.source(
+                lambda: Source(
+                    data,
+                    size,
+                    hashes=(*asked, *own),
+                    expect=wanted,
+                    verifier=verifier,
+                    progress=progress,
+                )
             )
+            driver = operation.driver(Capability.ADD)
             # Opening may have tightened the limits.
             arguments.check_id(image_id, driver.limits.max_id_length)
-            arguments.check_size(source.size, driver.limits.max_image_size)
+            source.bound(driver.limits.max_image_size)
             if source.size is None:
                 operation.driver(Capability.ADD_UNKNOWN_SIZE)
-            with operation.reading(source):
-                location = driver.add(image_id, source, context)
+            location = operation.stored(source, lambda: driver.add(image_id, source, context))
             digests = {name: source.digests[name] for name in dict.fromkeys((*asked, *wanted))}
-            return self._stored(driver, location, source.count, digests, context)
+            return self._stored(operation, location, source.count, digests, context)
 
     def get(
         self,
@@ -203,19 +203,15 @@ class Store:
             if length == 0:
                 content = Content(driver.get_size(place, context), ())
             else:
-                content = driver.get(place, offset, length, context)
-            if offset > content.total:
-                _close(content.chunks)
-                raise RangeNotSatisfiable(f"offset {offset} is past the {content.total} bytes")
-            rest = content.total - offset
+                content = arguments.given(Content, driver.get(place, offset, length, context))
             return ChunkReader(
                 place,
                 content,
-                rest if length is None else min(rest, length),
-                offset=offset,
+                offset,
+                length,
                 limits=driver.limits,
                 wanted=wanted,
-                translate=operation.translate,
+                translate=Operation(self, "read", operation.about).translate,
             )
 
     def get_size(self, location: str | Location, *, context: RequestContext | None = None) -> int:
@@ -235,7 +231,7 @@ class Store:
         """
         with Operation(self, "get_size") as operation:
             place = operation.place(location)
-            return operation.driver().get_size(place, context)
+            return arguments.given_size(operation.driver().get_size(place, context))
 
     def delete(self, location: str | Location, *, context: RequestContext | None = None) -> None:
         """Delete an image.
@@ -270,7 +266,7 @@ class Store:
         """
         with Operation(self, "list") as operation:
             images = operation.driver(Capability.LIST).list(context)
-        return operation.guard(images)
+        return operation.guard(Listing, images)
 
     def verify(
         self,
@@ -293,8 +289,9 @@ class Store:
             DigestMismatch: One differs.
             StoreError: As ``get``.
         """
-        if not expect:
-            raise InvalidArgument("there is nothing to verify against", operation="verify")
+        with Operation(self, "verify"):
+            if not expectation_of(expect):
+                raise InvalidArgument("there is nothing to verify against")
         with self.get(location, expect=expect, context=context) as reader:
             for _ in reader:
                 pass
@@ -331,20 +328,26 @@ class Store:
             DigestMismatch: The image is not what was expected; there is no copy.
             StoreError: As ``get`` and ``add``.
         """
-        target = to or self
+        target = self if to is None else to
         with Operation(self, "copy") as operation:
+            if not isinstance(target, Store):
+                raise InvalidArgument(f"to is a {type(to).__name__}, not a Store")
             place = operation.place(location)
             known = expectation_of(digests)
             wanted = expectation_of(expect)
             asked = tuple(dict.fromkeys((*algorithms_of(hashes), *wanted)))
-            driver = operation.driver(Capability.GET)
+            driver = self.opening.instance()
             new_id = driver.image_id(place) if image_id is None else image_id
+            with Operation(target, "copy") as receiving:
+                arguments.check_id(new_id, receiving.limits.max_id_length)
+            driver = operation.driver(Capability.GET)
+            kept = None
             if known.keys() >= set(asked):
                 compare(known, wanted)
                 kept = {name: known[name] for name in asked}
-                copied = target._copied_inside(driver, place, new_id, kept, context)  # noqa: SLF001 - same class
-                if copied is not None:
-                    return copied
+        copied = target._copied_inside(driver, place, new_id, kept, context)  # noqa: SLF001 - same class
+        if copied is not None:
+            return copied
         with self.get(place, context=context) as reader:
             return target.add(
                 new_id, reader, reader.size, hashes=asked, expect=wanted, context=context
@@ -363,8 +366,9 @@ class Store:
             StoreError: The store failed.
         """
         with Operation(self, "leftovers") as operation:
-            found = operation.driver().leftovers(arguments.check_age(older_than), context)
-        return operation.guard(found)
+            age = arguments.check_age(older_than)
+            found = operation.driver().leftovers(age, context)
+        return operation.guard(Leftover, found)
 
     def reclaim(
         self, older_than: timedelta = DAY, *, context: RequestContext | None = None
@@ -430,7 +434,8 @@ class Store:
             StoreError: The store failed.
         """
         with Operation(self, "capacity") as operation:
-            return operation.driver(Capability.CAPACITY).capacity(context)
+            answer = operation.driver(Capability.CAPACITY).capacity(context)
+            return arguments.given(Capacity, answer)
 
     def owns(self, location: str | Location) -> bool | None:
         """Tell whether a location is in this store. No I/O.
@@ -482,19 +487,18 @@ class Store:
 
     def _stored(
         self,
-        driver: Driver,
+        operation: Operation,
         location: Location,
         size: int,
         digests: dict[str, str],
         context: RequestContext | None,
     ) -> StoredImage:
-        if not isinstance(location, Location):
-            raise BackendError(f"the driver gave a {type(location).__name__} as the location")
+        arguments.given(Location, location)
         metadata: dict[str, object] = {}
         try:
-            metadata = arguments.fresh_metadata(driver.metadata(location, context))
-        except Exception:  # noqa: BLE001 - the image is stored: that must not be reported as a failure
-            _log.warning("store %s: no metadata of %s", self.name, location, exc_info=True)
+            metadata = arguments.fresh_metadata(operation.driver().metadata(location, context))
+        except Exception as error:  # noqa: BLE001 - the image is stored: nothing may deny that
+            _log.warning("%s is stored, without metadata: %s", location, operation.translate(error))
         return StoredImage(location, size, digests, self.name, metadata)
 
     def _copied_inside(
@@ -502,21 +506,27 @@ class Store:
         other: Driver,
         place: Location,
         image_id: str,
-        digests: dict[str, str],
+        digests: dict[str, str] | None,
         context: RequestContext | None,
     ) -> StoredImage | None:
-        """Copy an image of another store without reading it, if our driver can."""
+        """Copy an image without reading it, if its digests are known and our driver can.
+
+        What would stop an add is raised here, before the image is opened to be streamed.
+        """
         with Operation(self, "copy") as operation:
             operation.about = arguments.check_id(image_id, operation.limits.max_id_length)
             driver = operation.driver(Capability.ADD)
+            arguments.check_id(image_id, driver.limits.max_id_length)
+            if digests is None:
+                return None
             location = driver.copy_from(other, place, image_id, context)
             if location is None:
                 return None
-            size = driver.get_size(location, context)
-            return self._stored(driver, location, size, digests, context)
-
-
-def _close(chunks: object) -> None:
-    close = getattr(chunks, "close", None)
-    if close is not None:
-        close()
+            arguments.given(Location, location)
+            try:
+                size = arguments.given_size(driver.get_size(location, context))
+            except Exception as error:
+                raise OutcomeUnknown(
+                    "the copy was made, and then could not be looked at", location=location
+                ) from error
+            return self._stored(operation, location, size, digests, context)

@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
-from itertools import chain
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
+from storekit.arguments import check_age
 from storekit.config import Configuration, driver_name, make_driver, read_configuration
 from storekit.context import RequestContext
-from storekit.errors import InvalidArgument, InvalidLocation, StoreError, UnknownScheme
+from storekit.errors import (
+    InvalidArgument,
+    InvalidLocation,
+    StoreClosed,
+    StoreError,
+    UnknownScheme,
+)
 from storekit.location import Location
 from storekit.reader import ChunkReader
 from storekit.source import Data, Verifier
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
     from storekit.driver import Driver
 
 __all__ = ["Stores", "open_store"]
+
+T = TypeVar("T")
 
 
 def open_store(driver: str | type[Driver], *, name: str | None = None, **options: object) -> Store:
@@ -87,7 +95,7 @@ class Stores:
         return cls(configuration.stores, configuration.default)
 
     def __getitem__(self, name: str) -> Store:
-        if name not in self._stores:
+        if not isinstance(name, str) or name not in self._stores:
             raise InvalidArgument(
                 f"there is no store {name!r}", hint=f"there are {', '.join(self._stores)}"
             )
@@ -129,6 +137,8 @@ class Stores:
                 if owned is None:
                     _ = candidate.capabilities  # opens it: now the driver knows
                     owned = candidate.owns(place)
+            except StoreClosed:
+                raise
             except StoreError as error:
                 refused.append(error)
             else:
@@ -138,8 +148,10 @@ class Stores:
         if owners:
             names = ", ".join(store.name for store in owners)
             raise InvalidArgument(f"{place} is in {names}", hint="name the store")
-        if len(refused) == 1:
-            raise refused[0]
+        for error in refused:
+            # A store that is down, or cannot be made, may be the owner: the image is not gone.
+            if not isinstance(error, InvalidLocation):
+                raise error
         raise self._unowned(place, refused)
 
     def _unowned(self, place: Location, refused: Sequence[StoreError]) -> StoreError:
@@ -183,7 +195,7 @@ class Stores:
             InvalidArgument: There is no such store.
             StoreError: As ``Store.add``.
         """
-        return self[store or self.default].add(
+        return self[self.default if store is None else store].add(
             image_id,
             data,
             size,
@@ -270,7 +282,9 @@ class Stores:
         Raises:
             StoreError: As ``Store.list``; also in the middle.
         """
-        return chain.from_iterable(one.list(context=context) for one in self._chosen(store))
+        if store is not None:
+            return self[store].list(context=context)
+        return self._through_all(lambda one: one.list(context=context))
 
     def verify(
         self,
@@ -348,9 +362,10 @@ class Stores:
         Raises:
             StoreError: As ``Store.leftovers``.
         """
-        return chain.from_iterable(
-            one.leftovers(older_than, context=context) for one in self._chosen(store)
-        )
+        check_age(older_than)
+        if store is not None:
+            return self[store].leftovers(older_than, context=context)
+        return self._through_all(lambda one: one.leftovers(older_than, context=context))
 
     def reclaim(
         self,
@@ -369,11 +384,10 @@ class Stores:
         Raises:
             StoreError: As ``Store.reclaim``.
         """
-        return [
-            leftover
-            for one in self._chosen(store)
-            for leftover in one.reclaim(older_than, context=context)
-        ]
+        check_age(older_than)
+        if store is not None:
+            return self[store].reclaim(older_than, context=context)
+        return [*self._through_all(lambda one: one.reclaim(older_than, context=context))]
 
     def set_acls(
         self,
@@ -413,7 +427,7 @@ class Stores:
         Raises:
             StoreError: As ``Store.capacity``.
         """
-        return self[store or self.default].capacity(context=context)
+        return self[self.default if store is None else store].capacity(context=context)
 
     def close(self) -> None:
         """Close every store, whatever happens to one. May be called twice."""
@@ -427,8 +441,16 @@ class Stores:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _chosen(self, store: str | None) -> Sequence[Store]:
-        return tuple(self._stores.values()) if store is None else (self[store],)
+    def _through_all(self, verb: Callable[[Store], Iterable[T]]) -> Iterator[T]:
+        """Go through all stores; one that fails holds nobody up, and is raised at the end."""
+        failure: StoreError | None = None
+        for store in self._stores.values():
+            try:
+                yield from verb(store)
+            except StoreError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
 
 def _store(name: str, options: Mapping[str, object]) -> Store:

@@ -65,17 +65,17 @@ def upload(
                 del data  # the window is counted in parts that somebody holds
                 results.append(future)
                 flying.add(future)
-                if len(flying) == window:
-                    flying = _one_landed(flying)
+                flying = _still_flying(flying, full=len(flying) == window)
                 data = source.read(part_size)
+                flying = _still_flying(flying, full=False)
         except BaseException:
             workers.shutdown(wait=True, cancel_futures=True)
             raise
     return [future.result() for future in results]
 
 
-def _one_landed(flying: set[Future[Result]]) -> set[Future[Result]]:
-    landed, still = wait(flying, return_when=FIRST_COMPLETED)
+def _still_flying(flying: set[Future[Result]], *, full: bool) -> set[Future[Result]]:
+    landed, still = wait(flying, None if full else 0, FIRST_COMPLETED)
     for future in landed:
         future.result()  # raises what send raised
     return still

@@ -1,7 +1,8 @@
 """A dict in memory: the whole image at once, the commit is one assignment."""
 
 import threading
-from datetime import timedelta
+
+from pydantic import Field
 
 from storekit.capabilities import Capability, Limits
 from storekit.driver import Capacity, Content, Driver, DriverOptions, Listing
@@ -13,7 +14,7 @@ class ShelfOptions(DriverOptions):
     """Options of a shelf."""
 
     room: int = 1 << 30
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
 
 
 class ShelfDriver(Driver):
@@ -79,6 +80,3 @@ class ShelfDriver(Driver):
         if location.segments[0] not in self._images:
             raise NotFound("no such image")
         return self._images[location.segments[0]]
-
-
-AGE = timedelta(0)
