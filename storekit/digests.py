@@ -143,10 +143,10 @@ class Digests:
             self._parallel = True
             for worker in self._workers:
                 _start(worker)
-                worker.waiting.put(self._first)
+                worker.hand_over(self._first)
             self._first = b""
         for worker in self._workers:
-            worker.waiting.put(block)
+            worker.hand_over(block)
 
     def finish(self) -> dict[str, str]:
         """Wait for the threads.
@@ -170,11 +170,10 @@ class Digests:
         started = [worker for worker in self._workers if worker.ident is not None]
         for worker in started:
             worker.hurry = hurry
-            if not worker.finished.is_set():
-                worker.waiting.put(None)
+            worker.waiting.put(None)
         for worker in started:
             # First: a join() that Ctrl-C interrupts takes the thread for ended from then on.
-            worker.finished.wait()
+            worker.finished.put(worker.finished.get())
             worker.join()
         self._parallel = False
 
@@ -191,12 +190,23 @@ class _Worker(threading.Thread):
         super().__init__(name=f"storekit-{algorithm}", daemon=True)
         self.algorithm = algorithm
         self.digest = _new(algorithm)
-        self.waiting: queue.Queue[bytes | None] = queue.Queue(_DEPTH)
-        self.finished = threading.Event()
+        # SimpleQueue alone survives an exception out of a signal handler in the middle of a call;
+        # what queue.Queue, Event and Semaphore are made of can lose a wake-up.
+        self.waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self.finished: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self.hurry = False
+        self._room: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        for _ in range(_DEPTH):
+            self._room.put(True)  # noqa: FBT003 - a token
+
+    def hand_over(self, block: bytes) -> None:
+        """Give the next block; waits for room."""
+        self._room.get()
+        self.waiting.put(block)
 
     def run(self) -> None:
         while (block := self.waiting.get()) is not None:
+            self._room.put(True)  # noqa: FBT003 - a token
             if not self.hurry:
                 self.digest.update(block)
-        self.finished.set()
+        self.finished.put(True)  # noqa: FBT003 - a token

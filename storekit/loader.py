@@ -210,9 +210,12 @@ def _remedy(entry_point: EntryPoint, error: BaseException) -> str | None:
     distribution = _distributions([entry_point])
     if error.name and f"{entry_point.module}.".startswith(f"{error.name}."):
         return f"its own module is missing: install {distribution} again"
-    extras = _dist(entry_point).metadata.get_all("Provides-Extra") or []
     extra = _normalized(entry_point.name)
-    if extra in map(_normalized, extras):
+    # An extra that brings nothing, as that of a driver whose library is not on PyPI, is no help.
+    markers = re.findall(
+        r"extra\s*==\s*['\"]([^'\"]+)", " ".join(_dist(entry_point).requires or ())
+    )
+    if extra in map(_normalized, markers):
         return f"pip install '{distribution}[{extra}]'"
     return f"install the module {error.name!r}" if error.name else None
 

@@ -148,10 +148,12 @@ class Stores:
         if owners:
             names = ", ".join(store.name for store in owners)
             raise InvalidArgument(f"{place} is in {names}", hint="name the store")
-        for error in refused:
-            # A store that is down, or cannot be made, may be the owner: the image is not gone.
-            if not isinstance(error, InvalidLocation):
-                raise error
+        # A store that is down, or cannot be made, may be the owner: the image is not gone.
+        broken = [error for error in refused if not isinstance(error, InvalidLocation)]
+        if broken:
+            first, *others = sorted(broken, key=lambda error: not error.retriable)
+            first.hint = "; ".join(filter(None, [first.hint, *map(str, others)])) or None
+            raise first
         raise self._unowned(place, refused)
 
     def _unowned(self, place: Location, refused: Sequence[StoreError]) -> StoreError:

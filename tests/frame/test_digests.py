@@ -1,38 +1,16 @@
-"""Digests: computed beside the data, never in the way, and no thread stays behind."""
+"""Digests: right for any bytes in any blocks, and named rightly."""
 
 import hashlib
 import os
-import signal
-import threading
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toys import data as shapes
-from toys.shelf import ShelfDriver
 
-import storekit
 from storekit import DigestMismatch, InvalidArgument
 from storekit.digests import Digests, algorithms_of, compare, expectation_of
 
-MIB = 1 << 20
 FIXED = sorted(name for name in hashlib.algorithms_guaranteed if hashlib.new(name).digest_size)
-
-
-OLD = set()  # threads that an earlier test left behind, which failed for it
-
-
-def hashing_threads():
-    threads = set(threading.enumerate()) - OLD
-    return [one.name for one in threads if one.name.startswith("storekit")]
-
-
-@pytest.fixture(autouse=True)
-def no_thread_stays_behind():
-    OLD.update(threading.enumerate())
-    yield
-    assert hashing_threads() == []
 
 
 @pytest.mark.parametrize("name", FIXED)
@@ -55,179 +33,6 @@ def test_no_number_of_blocks_and_algorithms_changes_a_digest(blocks, names):
         digests.update(block)
     image = b"".join(blocks)
     assert digests.finish() == {name: hashlib.new(name, image).hexdigest() for name in names}
-    assert hashing_threads() == []
-
-
-def test_an_image_of_one_block_starts_no_thread():
-    digests = Digests(("md5", "sha512"))
-    digests.update(b"image")
-    assert hashing_threads() == []
-    assert digests.finish()["md5"] == hashlib.md5(b"image").hexdigest()
-
-
-@pytest.mark.parametrize("blocks", [0, 1, 2, 50])
-def test_digests_that_nobody_wants_any_more_are_given_up_with_their_threads(blocks):
-    digests = Digests(("md5", "sha512", "sha3_512"))
-    for _ in range(blocks):
-        digests.update(bytes(1000))
-    digests.close()
-    assert hashing_threads() == []
-    digests.close()
-
-
-class Slow:
-    """A hash function, as some library may bring one, that is slower than any data."""
-
-    digest_size = 16
-
-    def __init__(self, gate):
-        self._gate = gate
-        self.seen = 0
-
-    def update(self, block):
-        self._gate.wait(30)
-        self.seen += len(block)
-
-    def hexdigest(self):
-        return f"{self.seen:032x}"
-
-
-@pytest.fixture
-def slow(monkeypatch):
-    """Make hashlib's md5 a slow one: gives its gate and the functions made."""
-    gate, made = threading.Event(), []
-    real = hashlib.new
-
-    def new(name, data=b"", **options):
-        if name != "md5":
-            return real(name, data, **options)
-        made.append(Slow(gate))
-        return made[-1]
-
-    algorithms_of(("md5",))
-    monkeypatch.setattr(hashlib, "new", new)
-    yield gate, made
-    gate.set()
-
-
-def test_a_slow_algorithm_holds_the_data_back_instead_of_filling_the_memory(slow):
-    gate, made = slow
-    digests = Digests(("md5", "sha1"))
-    fed = []
-
-    def feed():
-        for number in range(100):
-            digests.update(bytes(1000))
-            fed.append(number)
-
-    feeder = threading.Thread(target=feed)
-    feeder.start()
-    deadline = time.monotonic() + 10
-    while len(fed) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.3)
-    held = len(fed)
-    gate.set()
-    feeder.join()
-    found = digests.finish()
-    assert held <= 8
-    assert found["md5"] == f"{100_000:032x}"
-    assert found["sha1"] == hashlib.sha1(bytes(100_000)).hexdigest()
-    assert made[-1].seen == 100_000
-
-
-def test_a_slow_algorithm_is_waited_for_before_the_image_is_stored(slow):
-    gate, _ = slow
-    store = storekit.open_store(ShelfDriver, name="toys")
-    threading.Timer(0.2, gate.set).start()
-    stored = store.add("teddy", [bytes(MIB)] * 3, hashes=("md5", "sha1"))
-    assert stored.digests["md5"] == f"{3 * MIB:032x}"
-
-
-def test_an_interrupt_while_an_algorithm_is_behind_comes_out_and_leaves_no_thread(slow):
-    gate, _ = slow
-    store = storekit.open_store(ShelfDriver, name="toys")
-
-    def pieces():
-        yield bytes(3 * MIB)
-        threading.Timer(0.2, gate.set).start()
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        store.add("teddy", pieces(), hashes=("md5", "sha1"))
-    assert hashing_threads() == []
-    assert list(store.list()) == []
-
-
-@pytest.mark.parametrize("blocks", range(2, 9))
-def test_control_c_while_a_digest_is_waited_for_leaves_no_thread(slow, blocks):
-    gate, _ = slow
-    digests = Digests(("md5", "sha1"))
-    main = threading.main_thread().ident
-    threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        hash_all(digests, blocks)
-    gate.set()
-    digests.close()
-    assert hashing_threads() == []
-
-
-def hash_all(digests, blocks):
-    for _ in range(blocks):
-        digests.update(bytes(1000))
-    digests.finish()
-
-
-@pytest.mark.parametrize("started", [0, 1, 2])
-def test_a_machine_that_has_no_thread_left_gives_right_digests_or_a_clean_error(
-    monkeypatch, started
-):
-    store = storekit.open_store(ShelfDriver, name="toys")
-    real, left = threading.Thread.start, [None] * started
-
-    def start(thread):
-        if not left:
-            raise RuntimeError("can't start new thread")
-        left.pop()
-        real(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start)
-    image = [bytes(MIB)] * 3
-    stored = error = None
-    try:
-        stored = store.add("teddy", image, hashes=("md5", "sha1", "sha512"))
-    except storekit.StoreError as raised:
-        error = raised
-    if error is None:
-        assert stored.digests["sha1"] == hashlib.sha1(b"".join(image)).hexdigest()
-    else:
-        assert "can't start new thread" in str(error)
-        assert list(store.list()) == []
-    assert hashing_threads() == []
-
-
-@pytest.mark.parametrize(
-    "data", [shapes.Failing(bytes(3 * MIB), OSError("no")), [bytes(3 * MIB), 5]]
-)
-def test_an_add_that_fails_leaves_no_thread_of_its_digests(data):
-    store = storekit.open_store(ShelfDriver, name="toys")
-    with pytest.raises((OSError, InvalidArgument)):
-        store.add("teddy", data, hashes=FIXED)
-    assert hashing_threads() == []
-
-
-def test_a_reader_with_digests_that_is_dropped_or_closed_leaves_no_thread():
-    store = storekit.open_store(ShelfDriver, name="toys", read_chunk=1000)
-    stored = store.add("teddy", bytes(5000))
-    expect = stored.digests
-    reader = store.get(stored.location, expect=expect)
-    assert len(reader.read(1)) == 1
-    reader.close()
-    assert hashing_threads() == []
-    reader = store.get(stored.location, expect=expect)
-    assert len(reader.read(3000)) == 3000
-    del reader
-    assert hashing_threads() == []
 
 
 @pytest.mark.parametrize("name", ["shake_128", "shake_256"])

@@ -281,6 +281,20 @@ def test_after_the_end_every_verb_says_that_the_stores_are_closed(stores):
     assert {stores[name].state for name in stores} == {"closed"}
 
 
+def test_a_single_store_that_was_closed_leaves_the_others_open(stores):
+    kept = stores.add("kept", b"bear", store="toys").location
+    shut = stores.add("shut", b"bear", store="books").location
+    with stores["books"]:
+        pass
+    assert stores.get(kept).read() == b"bear"
+    stores.copy(kept, to="depot")
+    with pytest.raises(StoreClosed) as caught:
+        stores.get(shut)
+    assert caught.value.store == "books"
+    with pytest.raises(StoreClosed):
+        stores.add("other", b"bear", store="books")
+
+
 class Closing(ShelfDriver):
     """A shelf that tells when it is closed, and may fail at it."""
 

@@ -184,6 +184,8 @@ def test_a_driver_that_failed_to_open_is_closed_and_never_used_again(flaky):
     stores = beside({"driver": flaky})
     assert stores["odd"].state.startswith("failed: ")
     assert len(flaky.closes) == 1
+    assert stores["odd"].owns("shelf://odd/teddy") is True
+    assert stores["odd"].opening.current is not flaky.closes[0]
     flaky.may_open = True
     eventually(lambda: stores["odd"].state == "ready")
     assert stores["odd"].opening.current is not flaky.closes[0]
