@@ -1,0 +1,102 @@
+"""Stores in temporary directories, and filesystems that are mounted for one test."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+
+import pytest
+from servers import slow_fuse as servers_slow_fuse
+
+import storekit
+
+
+def unless_here(missing):
+    """Skip what cannot run here; fail where everything must run."""
+    if missing and os.environ.get("STOREKIT_REQUIRE_SERVERS"):
+        pytest.fail(f"what must be there is not: {missing}")
+    if missing:
+        pytest.skip(missing)
+
+
+@pytest.fixture
+def open_store(tmp_path):
+    """Open filesystem stores that are closed at the end; in ``images`` unless told otherwise."""
+    with contextlib.ExitStack() as opened:
+
+        def open_one(path=None, **options):
+            if path is None and "paths" not in options:
+                path = tmp_path / "images"
+                path.mkdir(exist_ok=True)
+            if path is not None:
+                options["path"] = path
+            store = storekit.open_store("filesystem", **options)
+            opened.callback(store.close)
+            return store
+
+        yield open_one
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Mount a filesystem of its own: ``mounted("ext4", 64)`` is a directory on 64 MiB."""
+    with contextlib.ExitStack() as mounts:
+
+        def mount(kind, mebibytes, *options):
+            unless_here("mounting needs root" if os.geteuid() else None)
+            point = tmp_path / f"mounted-{kind}"
+            point.mkdir()
+            if kind == "tmpfs":
+                source, options = "tmpfs", (f"size={mebibytes}m", *options)
+            else:
+                maker = shutil.which(f"mkfs.{kind}", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+                unless_here(None if maker else f"there is no mkfs.{kind}")
+                source = tmp_path / f"{kind}.img"
+                with source.open("wb") as image:
+                    image.truncate(mebibytes << 20)
+                subprocess.run([maker, source], check=True, capture_output=True)
+                options = ("loop", *options)
+            command = ["mount", "-t", kind, "-o", ",".join(options), source, point]
+            subprocess.run(command, check=True, capture_output=True)
+            mounts.callback(subprocess.run, ["umount", "-l", point], check=True)
+            return point
+
+        yield mount
+
+
+@pytest.fixture
+def fuse(tmp_path):
+    """Mount a FUSE filesystem over ``backing``: ``fuse(links=False)``."""
+    unless_here(servers_slow_fuse.missing())
+    with contextlib.ExitStack() as mounts:
+
+        def mount(**features):
+            backing, point = tmp_path / "backing", tmp_path / "fuse"
+            backing.mkdir()
+            point.mkdir()
+            return mounts.enter_context(servers_slow_fuse.slow_fuse(backing, point, **features))
+
+        yield mount
+
+
+@pytest.fixture
+def as_nobody():
+    """Run a block without root's power over permissions."""
+
+    @contextlib.contextmanager
+    def without_power():
+        user, group = os.geteuid(), os.getegid()
+        os.setegid(65534)
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(user)
+            os.setegid(group)
+
+    return without_power
+
+
+def taken(path):
+    """Bytes that a file takes on the disk."""
+    return os.stat(path).st_blocks * 512
