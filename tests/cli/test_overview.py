@@ -1,0 +1,66 @@
+"""stores and drivers."""
+
+
+def test_stores_shows_what_is_configured(command):
+    command.configure(
+        default="main",
+        main={},
+        frozen={"driver": "chest", "without": ["ADD", "DELETE"]},
+        broken={"driver": "nonesuch"},
+    )
+    main, frozen, broken = command.json("stores")
+    fields = ["name", "driver", "default", "state", "capabilities", "withdrawn", "limits"]
+    assert list(main) == list(frozen) == list(broken) == fields
+    assert (main["name"], main["driver"], main["default"]) == ("main", "filesystem", True)
+    assert main["state"] == "ready"
+    assert {"GET", "ADD", "DELETE", "LIST"} <= set(main["capabilities"])
+    assert main["limits"]["max_id_length"] == 255
+    assert frozen["state"] == "degraded: without ADD; without DELETE"
+    assert frozen["withdrawn"] == {"ADD": "without ADD", "DELETE": "without DELETE"}
+    assert frozen["capabilities"] == ["GET", "GET_RANGE", "ADD_UNKNOWN_SIZE", "LIST"]
+    assert frozen["limits"]["read_chunk"] == 4096
+    assert broken["state"].startswith("failed: ")
+    assert (broken["capabilities"], broken["withdrawn"], broken["limits"]) == ([], {}, None)
+
+
+def test_stores_shows_it_to_people(command):
+    command.configure(
+        default="vault",
+        vault={"driver": "chest", "without": ["ADD"]},
+        broken={"driver": "nonesuch"},
+    )
+    assert command.run("stores").text == (
+        "vault (default)  chest  degraded: without ADD\n"
+        "  can       GET GET_RANGE ADD_UNKNOWN_SIZE DELETE LIST\n"
+        "  promises  -\n"
+        "  cannot    ADD: without ADD\n"
+        "\n"
+        "broken  nonesuch  failed: there is no driver 'nonesuch'\n"
+    )
+
+
+def test_without_a_configuration_there_is_one_store(command):
+    none = {"STOREKIT_CONFIG": ""}
+    (local,) = command.json("stores", env=none)
+    assert (local["name"], local["default"], local["state"]) == ("local", True, "ready")
+    stored = command.json("add", "-", data=b"x", env=none)
+    assert stored["location"].startswith(f"file://{command.home}/home/.local/share/storekit/")
+
+
+def test_drivers_shows_what_is_installed_and_what_cannot_be_loaded(command):
+    found = {driver["name"]: driver for driver in command.json("drivers")}
+    assert found["chest"] == {
+        "name": "chest",
+        "distribution": "chest",
+        "version": "1",
+        "loadable": True,
+        "reason": None,
+        "hint": None,
+    }
+    assert found["filesystem"]["distribution"] == "storekit"
+    locked = found["locked"]
+    assert locked["loadable"] is False
+    assert "chest_key_of_nobody" in locked["reason"]
+    rows = {row.split()[0]: row for row in command.run("drivers").text.splitlines()}
+    assert rows["chest"].split() == ["chest", "1", "chest", "ready"]
+    assert "cannot be loaded" in rows["locked"]
