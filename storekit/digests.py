@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import queue
+import sys
 import threading
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -127,6 +129,7 @@ class Digests:
         self._workers = [_Worker(name) for name in algorithms]
         self._first: bytes | None = None
         self._parallel = False
+        self._process = os.getpid()
 
     def update(self, block: bytes) -> None:
         """Add the next block. Waits while the slowest algorithm is several blocks behind.
@@ -167,21 +170,28 @@ class Digests:
         Args:
             hurry: Leave out what still waits: nobody wants the digests.
         """
-        started = [worker for worker in self._workers if worker.ident is not None]
+        started = [worker for worker in self._workers if worker.begun]
+        # In a forked child there are no threads, and at the interpreter's end none that runs.
+        if self._process != os.getpid() or sys.is_finalizing():
+            return
         for worker in started:
             worker.hurry = hurry
             worker.waiting.put(None)
         for worker in started:
+            if worker is threading.current_thread():  # the garbage collector ran in it
+                continue
             # First: a join() that Ctrl-C interrupts takes the thread for ended from then on.
             worker.finished.put(worker.finished.get())
             worker.join()
         self._parallel = False
 
 
-def _start(worker: threading.Thread) -> None:
+def _start(worker: _Worker) -> None:
+    worker.begun = True  # before: Ctrl-C may come when it runs already
     try:
         worker.start()
     except RuntimeError as error:
+        worker.begun = False
         raise Unavailable(f"no thread for a digest: {error}") from error
 
 
@@ -194,6 +204,7 @@ class _Worker(threading.Thread):
         # what queue.Queue, Event and Semaphore are made of can lose a wake-up.
         self.waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.finished: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.begun = False
         self.hurry = False
         self._room: queue.SimpleQueue[bool] = queue.SimpleQueue()
         for _ in range(_DEPTH):

@@ -15,7 +15,6 @@ from storekit.context import RequestContext
 from storekit.errors import (
     InvalidArgument,
     InvalidLocation,
-    StoreClosed,
     StoreError,
     UnknownScheme,
 )
@@ -137,8 +136,6 @@ class Stores:
                 if owned is None:
                     _ = candidate.capabilities  # opens it: now the driver knows
                     owned = candidate.owns(place)
-            except StoreClosed:
-                raise
             except StoreError as error:
                 refused.append(error)
             else:
