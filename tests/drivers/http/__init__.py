@@ -1,0 +1,1 @@
+"""Tests of the http driver, against nginx and against scripted sockets."""

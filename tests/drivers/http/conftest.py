@@ -1,0 +1,54 @@
+"""A web server, images on it, and stores that may read from loopback addresses."""
+
+import os
+import random
+
+import pytest
+from servers import nginx as servers_nginx
+
+import storekit
+
+LOOPBACK = ["127.0.0.0/8", "::1/128"]
+SIZE = 3_000_017
+
+
+@pytest.fixture(scope="session")
+def site():
+    """A running nginx that has ``image``, ``small`` and ``empty``."""
+    missing = servers_nginx.missing()
+    if missing and os.environ.get("STOREKIT_REQUIRE_SERVERS") == "1":
+        pytest.fail(f"a server that must be there is not: {missing}")
+    if missing:
+        pytest.skip(missing)
+    with servers_nginx.nginx() as running:
+        (running.root / "image").write_bytes(random.Random(7).randbytes(SIZE))
+        (running.root / "small").write_bytes(bytes(range(256)))
+        (running.root / "empty").write_bytes(b"")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def image(site):
+    """The bytes of ``image``."""
+    return (site.root / "image").read_bytes()
+
+
+@pytest.fixture
+def open_web():
+    """Open http stores that are closed at the end."""
+    opened = []
+
+    def open_one(**options):
+        given = {"allow_networks": LOOPBACK, "connect_timeout": 5, "io_timeout": 5} | options
+        opened.append(storekit.open_store("http", name="web", **given))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def web(open_web):
+    """A store that may read from loopback addresses."""
+    return open_web()
