@@ -8,6 +8,7 @@ import queue
 import sys
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -180,9 +181,7 @@ class Digests:
         for worker in started:
             if worker is threading.current_thread():  # the garbage collector ran in it
                 continue
-            # First: a join() that Ctrl-C interrupts takes the thread for ended from then on.
-            worker.finished.put(worker.finished.get())
-            worker.join()
+            worker.wait()
         self._parallel = False
 
 
@@ -214,6 +213,13 @@ class _Worker(threading.Thread):
         """Give the next block; waits for room."""
         self._room.get()
         self.waiting.put(block)
+
+    def wait(self) -> None:
+        """Wait for the end, also when Ctrl-C interrupted this once already."""
+        while self.is_alive():
+            with suppress(queue.Empty):
+                self.finished.get(timeout=0.1)
+                self.join()  # no sooner: a join() that Ctrl-C interrupts takes it for ended
 
     def run(self) -> None:
         while (block := self.waiting.get()) is not None:

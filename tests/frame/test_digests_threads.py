@@ -20,6 +20,7 @@ import storekit
 from storekit import InvalidArgument
 from storekit.digests import Digests, algorithms_of
 
+TESTS = Path(__file__).parent.parent
 MIB = 1 << 20
 FIXED = sorted(name for name in hashlib.algorithms_guaranteed if hashlib.new(name).digest_size)
 OLD = set()  # threads that an earlier test left behind, which failed for it
@@ -145,10 +146,14 @@ def test_an_interrupt_while_an_algorithm_is_behind_comes_out_and_leaves_no_threa
 def test_control_c_while_a_digest_is_waited_for_leaves_no_thread(slow, blocks):
     gate, _ = slow
     digests = Digests(("md5", "sha1"))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     main = threading.main_thread().ident
     threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        hash_all(digests, blocks)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            hash_all(digests, blocks)
+    finally:
+        signal.signal(signal.SIGINT, before)
     gate.set()
     digests.close()
     assert hashing_threads() == []
@@ -175,8 +180,8 @@ ENDS = {
 @pytest.mark.parametrize("end", ENDS)
 def test_a_reader_that_is_half_read_keeps_no_process_alive(end):
     with subprocess.Popen(
-        [sys.executable, "-c", HALF_READ + ENDS[end]],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        [sys.executable, "-W", "ignore", "-c", HALF_READ + ENDS[end]],  # a fork warns
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])},
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as process:
@@ -229,6 +234,56 @@ def test_control_c_while_a_thread_is_started_leaves_no_thread(monkeypatch, when)
     while hashing_threads() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert hashing_threads() == []
+
+
+STORM = """
+import os, random, signal, sys, time
+import storekit
+from toys.shelf import ShelfDriver
+from toys.sink import SinkDriver
+
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+random.seed(5)
+pieces = [os.urandom(1 << 20)] * 4
+shelf = storekit.open_store(ShelfDriver, name="shelf")
+sink = storekit.open_store(SinkDriver, name="sink", read_chunk=100_000)
+place = sink.add("zeros", bytes(2_000_000), hashes=()).location
+interrupted = 0
+end = time.monotonic() + 4
+while time.monotonic() < end:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005 + random.random() / 50)
+        try:
+            shelf.add("teddy", iter(pieces))
+            sink.verify(place, {"sha1": "0" * 40})
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except storekit.StoreError:
+        pass
+    except KeyboardInterrupt:
+        interrupted += 1
+    if list(shelf.list()):
+        shelf.delete("shelf://shelf/teddy")
+patience = time.monotonic() + 5
+while len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < patience:
+    time.sleep(0.01)
+print(interrupted, len(os.listdir("/proc/self/task")))
+"""
+
+
+def test_control_c_at_any_moment_ends_in_no_wait_for_ever_and_leaves_no_thread():
+    done = subprocess.run(
+        [sys.executable, "-c", STORM],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    interrupted, threads = map(int, done.stdout.split())
+    assert interrupted > 10
+    assert threads == 1
 
 
 def hash_all(digests, blocks):
