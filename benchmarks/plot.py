@@ -54,7 +54,8 @@ def draw(report: Report, path: Path) -> None:
     axes.set_ylim(len(results) - 0.4, -0.6)
     axes.grid(axis="x", alpha=0.3)
     axes.set_xlabel(f"how many times as fast {SUBJECT} is: median, least and most of the rounds")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+    if seen:
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     pyplot.close(figure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def make_driver(store: str, options: Mapping[str, object]) -> Driver:
     try:
         return _constructed(driver, store, driver.options(**values))
     except ValidationError as error:
-        failure: StoreError = _explained(store, driver, error)
+        failure: StoreError = _explained(store, driver, values, error)
     except Exception as error:  # noqa: BLE001 - a driver's own checks: anything
         failure = from_exception(error)
     # The driver's own checks may quote the value that they refuse.
@@ -238,24 +239,33 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _explained(store: str, driver: type[Driver], error: Any) -> ConfigurationError:  # noqa: ANN401 - pydantic's error
+def _explained(
+    store: str,
+    driver: type[Driver],
+    given: Mapping[str, object],
+    error: Any,  # noqa: ANN401 - pydantic's error
+) -> ConfigurationError:
     accepted = _accepted(driver)
     problems, hints = [], []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        option = ".".join(map(str, problem["loc"])) or "options"
         first = str(problem["loc"][0]) if problem["loc"] else ""
+        # Behind the option's name come keys and places, and pydantic's own names of types.
+        path = [str(part) for part in problem["loc"] if re.fullmatch(r"[\w.-]+", str(part))]
+        option = f"option {'.'.join(path)}" if path else ""
         if problem["type"] == "extra_forbidden":
-            problems.append(f"unknown option {option}")
+            problems.append(f"unknown {option}")
             close = difflib.get_close_matches(first, accepted, n=1)
             hints.append(
                 f"did you mean {close[0]}?" if close else f"accepted are {', '.join(accepted)}"
             )
-        elif problem["type"] == "missing":
-            problems.append(f"option {option} is missing")
-        else:
-            problems.append(f"option {option}: {problem['msg']}")
+            continue
+        said = problem["msg"].removeprefix("Value error, ")
+        what = f"{option} is missing" if problem["type"] == "missing" else f"{option}: {said}"
+        problems.append(what.removeprefix(": "))
         if first in accepted and accepted[first].description:
             hints.append(f"{first}: {accepted[first].description}")
+        if isinstance(given.get(first), Mapping):
+            hints.append("a value from elsewhere is { env = .. } or { file = .. }")
     return ConfigurationError(
-        "; ".join(problems), store=store, hint=" ".join(dict.fromkeys(hints)) or None
+        "; ".join(dict.fromkeys(problems)), store=store, hint=" ".join(dict.fromkeys(hints)) or None
     )

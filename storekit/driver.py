@@ -163,6 +163,9 @@ class Driver:
     def owns(self, location: Location) -> bool | None:
         """Tell whether a location of one of our schemes is in this store. No I/O, before open too.
 
+        Without an ``owns`` of its own a driver takes every location of its schemes, which is right
+        only where two stores of its kind cannot be told apart by their locations.
+
         Args:
             location: A location whose scheme is among ``schemes``.
 

@@ -278,6 +278,17 @@ _BY_ERRNO: dict[int, type[StoreError]] = {
     errno.ENXIO: Unavailable,
 }
 
+_HINTS = {
+    errno.EACCES: "give the user of this process the permission",
+    errno.EPERM: "give the user of this process the permission",
+    errno.EROFS: "it is mounted read-only",
+    errno.ENOSPC: "make room, or use another store",
+    errno.EDQUOT: "the quota is used up: raise it, or use another store",
+    errno.EFBIG: "this process (ulimit -f) or the filesystem limits the size of a file",
+    errno.EIO: "see the kernel's log: the disk may be failing",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
+
 
 def from_exception(error: Exception) -> StoreError:
     """Map an exception that no driver translated.
@@ -293,7 +304,7 @@ def from_exception(error: Exception) -> StoreError:
         return error
     text = text_of(error)
     if isinstance(error, OSError) and error.errno in _BY_ERRNO and _has_errno(error):
-        return _BY_ERRNO[error.errno](text)
+        return _BY_ERRNO[error.errno](text, hint=_HINTS.get(error.errno))
     if isinstance(error, TimeoutError):
         return Timeout(text)
     if isinstance(error, ConnectionError):
@@ -308,7 +319,8 @@ def text_of(error: BaseException) -> str:
         error: Any exception, also one that cannot be shown.
     """
     if isinstance(error, OSError) and isinstance(error.strerror, str):
-        return error.strerror
+        named = isinstance(error.filename, str) and error.filename.startswith("/")
+        return f"{error.filename}: {error.strerror}" if named else error.strerror
     try:
         return str(error) or type(error).__name__
     except Exception:  # noqa: BLE001 - somebody else's __str__

@@ -39,6 +39,8 @@ class ChunkReader:
 
     size: int
     """How many bytes will come in all."""
+    total: int
+    """How many bytes the whole image has."""
     location: Location
     """Where they come from."""
     digests: dict[str, str]
@@ -72,7 +74,8 @@ class ChunkReader:
         self._ended = False
         self._failure: BaseException | None = None
         try:
-            self.size = _size_of(content.total, offset, length)
+            self.total = given_size(content.total)
+            self.size = _size_of(self.total, offset, length)
             if not self.size:
                 self._finish()
         except BaseException:
@@ -284,9 +287,8 @@ class ChunkReader:
         )
 
 
-def _size_of(total: object, offset: int, length: int | None) -> int:
+def _size_of(total: int, offset: int, length: int | None) -> int:
     """Tell how many bytes will come."""
-    whole = given_size(total)
-    if offset > whole:
-        raise RangeNotSatisfiable(f"offset {offset} is past the {whole} bytes of the image")
-    return whole - offset if length is None else min(whole - offset, length)
+    if offset > total:
+        raise RangeNotSatisfiable(f"offset {offset} is past the {total} bytes of the image")
+    return total - offset if length is None else min(total - offset, length)

@@ -450,7 +450,7 @@ class Store:
             InvalidLocation: The text is no location.
             ConfigurationError: The driver cannot be loaded, or its options are wrong.
         """
-        with Operation(self, "owns") as operation:
+        with Operation(self, "find") as operation:
             place = Location.of(location)
             operation.about = str(place)
             driver = self.opening.instance()

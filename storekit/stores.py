@@ -149,8 +149,11 @@ class Stores:
         broken = [error for error in refused if not isinstance(error, InvalidLocation)]
         if broken:
             first, *others = sorted(broken, key=lambda error: not error.retriable)
-            first.hint = "; ".join(filter(None, [first.hint, *map(str, others)])) or None
+            also = [f"store {error.store!r} ({error.driver}) is down too" for error in others]
+            first.hint = "; ".join(filter(None, [first.hint, *also])) or None
             raise first
+        if len(refused) == 1:
+            raise refused[0]
         raise self._unowned(place, refused)
 
     def _unowned(self, place: Location, refused: Sequence[StoreError]) -> StoreError:
