@@ -6,6 +6,7 @@ import operator
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Self
 
@@ -82,7 +83,7 @@ class Descriptor:
             self._users -= 1
             last = self._closed and not self._users
         if last:
-            os.close(self.number)
+            self._give_back()
 
     def close(self) -> None:
         """Close it, or let its last user do so. May be called twice."""
@@ -90,8 +91,13 @@ class Descriptor:
             idle = not self._closed and not self._users
             self._closed = True
         if idle:
-            os.close(self.number)
+            self._give_back()
 
     def __del__(self) -> None:
-        if getattr(self, "_numbers", None):  # else there was nothing to open
-            self.close()
+        # Nobody is in a ``with`` block of what is dropped, whatever an interrupt left counted.
+        if getattr(self, "_numbers", None):
+            with suppress(OSError):
+                self._give_back()
+
+    def _give_back(self) -> None:
+        any(map(os.close, map(list.pop, [self._numbers] * len(self._numbers))))  # one step again

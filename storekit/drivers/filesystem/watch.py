@@ -13,6 +13,8 @@ from storekit.errors import OutcomeUnknown, Timeout, Unavailable
 
 __all__ = ["Watch"]
 
+_GRACE = 1.0  # seconds that a call has to return after an interrupt
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -159,6 +161,12 @@ class _Call(Generic[T]):
         """Wait for it. Also if that is interrupted, what it yields later is closed."""
         try:
             self._running.acquire(timeout=timeout)
+        except BaseException:
+            # One that does not hang returns in a moment. Then whoever cleans up knows what there
+            # is, and is through before the process ends.
+            if not self._returned:
+                self._running.acquire(timeout=min(_GRACE, timeout))
+            raise
         finally:
             with self._lock:
                 self._abandoned = not self._returned
