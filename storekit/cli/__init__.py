@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from storekit.cli.signals import Stopped, stop_on_signals
+from storekit.cli.signals import Stopped, stop_on_signals, stopped_in
 
 __all__ = ["main"]
 
@@ -32,5 +32,8 @@ def main() -> int:
         from storekit.cli.command import run  # noqa: PLC0415 - it needs click, which may be missing
 
         return run(sys.argv[1:])
-    except Stopped as stopped:
+    except (Exception, Stopped) as error:
+        stopped = stopped_in(error)
+        if stopped is None:
+            raise
         return stopped.exit_code

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["Stopped", "postponed", "stop_on_signals"]
+__all__ = ["Stopped", "postponed", "stop_on_signals", "stopped_in"]
 
 # ``timeout`` signals a process, and at once its group: twice, and meant once.
 _GRACE = 1.0
@@ -58,6 +58,22 @@ def stop_on_signals() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop)
     _insist()
+
+
+def stopped_in(error: BaseException) -> Stopped | None:
+    """Look for a signal behind an exception: Python wraps what is raised in a class body.
+
+    Args:
+        error: What came out.
+    """
+    seen: set[int] = set()
+    behind: BaseException | None = error
+    while behind is not None and id(behind) not in seen:
+        if isinstance(behind, Stopped):
+            return behind
+        seen.add(id(behind))
+        behind = behind.__cause__ or behind.__context__
+    return None
 
 
 @contextmanager

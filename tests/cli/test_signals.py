@@ -3,6 +3,8 @@
 import os
 import signal
 import subprocess
+import sys
+import textwrap
 import time
 
 import pytest
@@ -141,3 +143,30 @@ def test_a_signal_in_a_check_removes_its_image(slow, tmp_path, signalled):
     code, _, _ = signalled(process, signal.SIGINT, lambda: len(files_in(store)) > len(before))
     assert code == 130
     assert files_in(store) == before
+
+
+def test_a_signal_that_python_wraps_is_still_a_signal(number):
+    # In a class body, which every import has many of, Python 3.11 wraps what is raised.
+    script = textwrap.dedent("""
+        import dataclasses, os, sys
+        from storekit.cli import main
+
+        told = dataclasses.Field.__set_name__
+
+        def tell(self, owner, name):
+            if owner.__module__.startswith("storekit"):
+                os.kill(os.getpid(), int(sys.argv[1]))
+            return told(self, owner, name)
+
+        for name in [name for name in sys.modules if name.startswith("storekit")]:
+            if not name.startswith("storekit.cli"):
+                del sys.modules[name]
+        dataclasses.Field.__set_name__ = tell
+        sys.exit(main())
+    """)
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(int(number))], capture_output=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, b"", b"")

@@ -9,11 +9,11 @@ from storekit.capabilities import Capability
 from storekit.drivers.filesystem.descriptor import Descriptor
 from storekit.drivers.filesystem.directory import Directory
 from storekit.drivers.filesystem.exclusion import locked
-from storekit.drivers.filesystem.mounts import forgets, locks_are_local
+from storekit.drivers.filesystem.mounts import forgets, is_remote, locks_are_local
 from storekit.drivers.filesystem.options import Options
 from storekit.drivers.filesystem.probing import Road
 from storekit.drivers.filesystem.watch import Watch
-from storekit.errors import ConfigurationError, Duplicate, StorageFull
+from storekit.errors import ConfigurationError, Duplicate, StorageFull, Unavailable
 
 __all__ = ["Directories"]
 
@@ -69,6 +69,16 @@ class Directories:
         for directory in self._all:
             directory.close()
 
+    def missing(self) -> Iterator[str]:
+        """Tell which are not where they were, and why. Asks no filesystem that may hang."""
+        for directory in self._all:
+            if directory.watched:
+                continue
+            try:
+                directory.check()
+            except Unavailable as error:
+                yield error.message
+
     def longest_name(self) -> int:
         """Tell how long a file name may be, in bytes."""
         return min(directory.run(directory.space).f_namemax for directory in self._all)
@@ -115,6 +125,9 @@ class Directories:
     def excluding(self, directory: Directory, name: bytes) -> Iterator[Descriptor | None]:
         """Exclude other commits, where the naming of a file does not do so by itself.
 
+        The lock is always that of the first directory: which ones can be written is not the same
+        for all processes, nor at all times.
+
         Args:
             directory: Where the image is to be.
             name: The image's file name.
@@ -124,27 +137,30 @@ class Directories:
 
         Raises:
             Duplicate: The name was taken meanwhile.
-            Timeout: Somebody else kept the lock.
+            Forbidden: This process may not take the lock.
+            Timeout: Somebody else kept it.
         """
         if not self._needs_lock(directory):
             yield None
             return
-        with locked(self._writable[0], self._options.file_mode, self._lock_timeout) as lock:
+        with locked(self._all[0], self._lock_timeout) as lock:
             self.refuse_taken(name)
             yield lock
 
     def shortcomings(self) -> Iterator[tuple[Capability, str]]:
         """Tell what they cannot do, and why."""
         writing = Capability.ADD | Capability.ADD_UNKNOWN_SIZE
+        first = self._all[0]
+        refusal = first.traits.refusal if first.traits else ""
         if not self._writable:
-            refusal = self._all[0].traits
-            reason = f"{self._all[0].path}: {refusal.refusal if refusal else ''}"
-            yield writing | Capability.DELETE, reason
+            yield writing | Capability.DELETE, f"{first.path}: {refusal}"
+        elif refusal and is_remote(first.filesystem):
+            yield writing, f"{first.path}, whose lock is needed: {refusal}"
         if not self._options.durable:
             yield Capability.DURABLE, "durable = false"
         if not self._options.thin:
             yield Capability.THIN, "thin = false"
-        for directory in self._writable:
+        for directory in self._all:
             traits, place = directory.traits, f"{directory.path} ({directory.filesystem})"
             if forgets(directory.filesystem) or (traits and not traits.syncs):
                 yield Capability.DURABLE, f"{place} does not outlive a power failure"
@@ -152,7 +168,11 @@ class Directories:
                 yield Capability.THIN, f"{place} has no holes in files"
             if traits and traits.folds_case:
                 yield writing, f"{place} does not tell upper from lower case"
-            if self._needs_lock(directory) and locks_are_local(self._writable[0].filesystem):
+            if (
+                directory in self._writable
+                and self._needs_lock(directory)
+                and locks_are_local(self._all[0].filesystem)
+            ):
                 yield Capability.EXCLUSIVE_ADD, f"{place}: its locks may be this machine's only"
 
     @property
@@ -161,4 +181,4 @@ class Directories:
 
     def _needs_lock(self, directory: Directory) -> bool:
         traits = directory.traits
-        return len(self._writable) > 1 or bool(traits and traits.road is Road.LOCKED)
+        return len(self._all) > 1 or bool(traits and traits.road is Road.LOCKED)

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -18,11 +19,12 @@ from storekit.drivers.filesystem.watch import Watch
 from storekit.errors import ConfigurationError, InvalidLocation, NotFound, StoreClosed, Unavailable
 from storekit.location import Location
 
-__all__ = ["Directory", "regular"]
+__all__ = ["DENIED", "Directory", "modified_of", "regular"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_DENIED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+DENIED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+"""The directory, or the file, cannot be written."""
 
 
 class Directory:
@@ -41,6 +43,8 @@ class Directory:
 
     filesystem: str = ""
     """The type of its filesystem."""
+    device: str = ""
+    """Which filesystem it is, among those of this machine."""
     watched: bool = False
     """Whether its calls have a deadline."""
     traits: Traits | None = None
@@ -91,8 +95,9 @@ class Directory:
             self.run(_make, self.path, create_mode, durable=durable)
         self._descriptor = self.run(self._opened)
         with self._descriptor as fd:
-            self.filesystem = filesystem_of(fd)
+            self.filesystem, device = filesystem_of(fd)
             self.identity = self.run(_identity, fd)
+            self.device = device or str(self.identity[0])
         self.watched = watch == "always" or (watch == "auto" and is_remote(self.filesystem))
         self.run(self._probe)
 
@@ -308,7 +313,7 @@ class Directory:
         try:
             self.known_traits()
         except OSError as error:
-            if error.errno in _DENIED:
+            if error.errno in DENIED:
                 self.traits = Traits(None, os.strerror(error.errno))
             elif error.errno not in FULL:
                 raise
@@ -342,6 +347,20 @@ def regular(status: os.stat_result) -> os.stat_result:
     return status
 
 
+def modified_of(status: os.stat_result) -> datetime | None:
+    """Tell when a file was changed last.
+
+    Args:
+        status: What stat said.
+
+    Returns:
+        The time, or None for one that a datetime cannot have.
+    """
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(status.st_mtime, UTC)
+    return None
+
+
 def _identity(place: Path | int) -> tuple[int, int]:
     status = os.stat(place)
     return status.st_dev, status.st_ino
@@ -354,7 +373,9 @@ def _make(path: Path, mode: int, *, durable: bool) -> None:
     _make(path.parent, mode, durable=durable)
     with suppress(FileExistsError):  # somebody else was faster, or it is no directory
         path.mkdir(mode)
-        path.chmod(mode)
+        # What was made, not what a link has put in its place. O_PATH: the umask may leave it shut.
+        with Descriptor.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW) as made:
+            Path(f"/proc/self/fd/{made}").chmod(mode)
     if durable:
         with Descriptor.open(path.parent, os.O_RDONLY | os.O_DIRECTORY) as fd:
             os.fsync(fd)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from typing import ClassVar
 
@@ -17,7 +16,7 @@ from storekit.driver import Capacity, Content, Driver, DriverOptions, Leftover, 
 from storekit.drivers.filesystem import leftovers
 from storekit.drivers.filesystem.copying import copy_in_kernel
 from storekit.drivers.filesystem.directories import Directories
-from storekit.drivers.filesystem.directory import Directory
+from storekit.drivers.filesystem.directory import Directory, modified_of
 from storekit.drivers.filesystem.metadata import Metadata
 from storekit.drivers.filesystem.options import Options
 from storekit.drivers.filesystem.reading import FileChunks
@@ -73,8 +72,8 @@ class FilesystemDriver(Driver):
 
     def __init__(self, store_name: str, options: Options) -> None:
         super().__init__(store_name, options)
-        watch = Watch(self.limits.io_timeout, self.limits.max_connections, self._hanging)
-        self._directories = Directories(options, watch, self.limits.io_timeout)
+        self._watch = Watch(self.limits.io_timeout, self.limits.max_connections)
+        self._directories = Directories(options, self._watch, self.limits.io_timeout)
         self._metadata = Metadata()
 
     def open(self) -> None:
@@ -84,9 +83,10 @@ class FilesystemDriver(Driver):
             Unavailable: One is missing.
             ConfigurationError: One is no directory, or is there twice, or the metadata file is
                 not as it should be.
+            Timeout: One hangs, or the metadata file does.
             OSError: One cannot be opened.
         """
-        self._metadata = Metadata(self.config.metadata_file)
+        self._metadata = self._metadata_read()
         self._directories.open()
         longest = self._directories.longest_name()
         if 0 < longest < self.limits.max_id_length:
@@ -97,6 +97,14 @@ class FilesystemDriver(Driver):
     def close(self) -> None:
         """Close the directories."""
         self._directories.close()
+
+    @property
+    def degraded(self) -> str | None:  # type: ignore[override]  # found out whenever it is asked
+        """Which directories are gone, and how many calls hang."""
+        reasons = [*self._directories.missing()]
+        if stuck := self._watch.stuck:
+            reasons.append(f"calls that hang in the filesystem: {stuck}")
+        return "; ".join(reasons) or None
 
     def owns(self, location: Location) -> bool:
         """Tell whether a location is an image's place directly in one of the directories.
@@ -115,6 +123,12 @@ class FilesystemDriver(Driver):
         """
         if not isinstance(error, OSError):
             return None
+        if operation == "open" and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            path = f"{error.filename}: " if isinstance(error.filename, str) else ""
+            return Unavailable(
+                f"a directory cannot be opened: {path}{error.strerror}",
+                hint="is a mount missing that a symbolic link leads to?",
+            )
         if error.errno == errno.ELOOP:
             return NotFound("what has this name is a symbolic link, and so no image")
         if error.errno == errno.ENOTDIR or (error.errno == errno.ENOENT and operation == "add"):
@@ -246,7 +260,7 @@ class FilesystemDriver(Driver):
             while batch := tuple(islice(left, _BATCH)):
                 for name, status in directory.run(directory.statuses, batch):
                     place = directory.location(ids[name])
-                    yield Listing(ids[name], place, status.st_size, _time_of(status))
+                    yield Listing(ids[name], place, status.st_size, modified_of(status))
 
     def leftovers(
         self, older_than: timedelta, context: RequestContext | None = None
@@ -298,7 +312,7 @@ class FilesystemDriver(Driver):
             Unavailable: A directory is gone or hangs.
         """
         spaces = {
-            directory.identity[0]: directory.run(directory.space) for directory in self._directories
+            directory.device: directory.run(directory.space) for directory in self._directories
         }
         return Capacity(
             total=sum(space.f_blocks * space.f_frsize for space in spaces.values()),
@@ -377,9 +391,8 @@ class FilesystemDriver(Driver):
                 "it was done, but the disk did not confirm it", hint="look whether it is there"
             ) from error
 
-    def _hanging(self, count: int) -> None:
-        self.degraded = f"calls that hang in the filesystem: {count}" if count else None
-
-
-def _time_of(status: os.stat_result) -> datetime:
-    return datetime.fromtimestamp(status.st_mtime, UTC)
+    def _metadata_read(self) -> Metadata:
+        path = self.config.metadata_file
+        if path is None or self.config.watch == "never":
+            return Metadata(path)
+        return self._watch.call(Metadata, path)

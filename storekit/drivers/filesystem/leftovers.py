@@ -10,7 +10,7 @@ from pathlib import Path
 
 from storekit.arguments import RESERVED_PREFIX
 from storekit.drivers.filesystem.descriptor import Descriptor
-from storekit.drivers.filesystem.directory import Directory, regular
+from storekit.drivers.filesystem.directory import Directory, modified_of, regular
 from storekit.drivers.filesystem.exclusion import LOCK_NAME
 from storekit.drivers.filesystem.mounts import is_remote
 from storekit.errors import InUse
@@ -67,9 +67,8 @@ def look_at(directory: Directory, name: bytes, store: str, idle: float) -> Lefto
             file.close()
     if alive:
         return None
-    modified = datetime.fromtimestamp(status.st_mtime, UTC)
     shown = directory.path / os.fsdecode(name)
-    return Leftover(os.fspath(shown), store, status.st_size, modified)
+    return Leftover(os.fspath(shown), store, status.st_size, modified_of(status))
 
 
 def reclaim(directory: Directory, name: bytes, idle: float) -> None:

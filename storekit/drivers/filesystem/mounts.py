@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["filesystem_of", "forgets", "is_remote", "locks_are_local", "still_open"]
+__all__ = ["Filesystem", "filesystem_of", "forgets", "is_remote", "locks_are_local", "still_open"]
 
 _MOUNT_ID = re.compile(r"^mnt_id:\s*([0-9]+)", re.MULTILINE)
 _REMOTE = frozenset(
@@ -26,30 +27,35 @@ _STILL_OPEN = {
 _VOLATILE = frozenset({"ramfs", "tmpfs"})
 
 
-def filesystem_of(fd: int) -> str:
-    """Tell the type of the filesystem that an open file is on.
+class Filesystem(NamedTuple):
+    """What /proc/self/mountinfo says of a filesystem; empty texts if /proc cannot tell."""
+
+    kind: str = ""
+    """Its type, such as ``ext4`` or ``fuse.sshfs``."""
+    device: str = ""
+    """Which one it is. The device that stat tells differs among the subvolumes of one btrfs."""
+
+
+def filesystem_of(fd: int) -> Filesystem:
+    """Tell the filesystem that an open file is on.
 
     Args:
         fd: The open file.
-
-    Returns:
-        The name that /proc/self/mountinfo has, such as ``ext4`` or ``fuse.sshfs``; empty if
-        /proc cannot tell.
     """
     with suppress(OSError):
         match = _MOUNT_ID.search(Path(f"/proc/self/fdinfo/{fd}").read_text())
         for line in Path("/proc/self/mountinfo").read_text(errors="replace").splitlines():
             fields = line.split()
             if match is not None and fields[0] == match[1]:
-                return fields[fields.index("-") + 1]
-    return ""
+                return Filesystem(fields[fields.index("-") + 1], fields[2])
+    return Filesystem()
 
 
 def is_remote(filesystem: str) -> bool:
     """Tell whether a call on it may hang: a network, FUSE, or not known.
 
     Args:
-        filesystem: What ``filesystem_of`` returned.
+        filesystem: Its type, as ``filesystem_of`` told.
     """
     return not filesystem or filesystem in _REMOTE or filesystem.startswith("fuse.")
 
@@ -58,7 +64,7 @@ def locks_are_local(filesystem: str) -> bool:
     """Tell whether its locks may exclude the processes of this machine only, not of others.
 
     Args:
-        filesystem: What ``filesystem_of`` returned.
+        filesystem: Its type, as ``filesystem_of`` told.
     """
     return filesystem in _LOCAL_LOCKS or filesystem.startswith("fuse.")
 
@@ -67,7 +73,7 @@ def forgets(filesystem: str) -> bool:
     """Tell whether all of it is lost when the machine stops.
 
     Args:
-        filesystem: What ``filesystem_of`` returned.
+        filesystem: Its type, as ``filesystem_of`` told.
     """
     return filesystem in _VOLATILE
 
@@ -76,7 +82,7 @@ def still_open(filesystem: str, name: bytes) -> bool:
     """Tell whether a file was removed already, and is only kept for those who have it open.
 
     Args:
-        filesystem: What ``filesystem_of`` returned.
+        filesystem: Its type, as ``filesystem_of`` told.
         name: The file's name.
     """
     pattern = _STILL_OPEN.get(filesystem[:3])

@@ -63,8 +63,10 @@ class Options(DriverOptions):
 
     @model_validator(mode="after")
     def _has_directories(self) -> Self:
-        if (self.path is None) == (not self.paths):
-            raise ValueError("give either path or paths")
+        if self.path is None and not self.paths:
+            raise ValueError("neither path nor paths is given: give one of them")
+        if self.path is not None and self.paths:
+            raise ValueError("both path and paths are given: give one of them")
         return self
 
     @property

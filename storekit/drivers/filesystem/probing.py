@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import fcntl
 import os
 import secrets
 from collections.abc import Callable
@@ -76,19 +77,22 @@ def probe(directory: int) -> Traits:
     Raises:
         OSError: A file cannot be made in it.
     """
-    first, second = own_name("probe"), own_name("probe")
+    first, second, free = own_name("probe"), own_name("probe"), own_name("probe")
     with ExitStack() as undo:
-        undo.callback(_remove, directory, first)
-        undo.callback(_remove, directory, second)
-        file = create(directory, first)
-        undo.callback(file.close)
-        with file as fd:
-            sparse = _is_sparse(fd)
+        for name in (first, second, free):
+            undo.callback(_remove, directory, name)
+        for name in (first, second):
+            file = create(directory, name)
+            undo.callback(file.close)
+            # As an upload: who reclaims leaves alone what is locked.
+            errno_of(fcntl.flock, undo.enter_context(file), fcntl.LOCK_EX)
+        if not (is_there(directory, first) and is_there(directory, second)):
+            return probe(directory)  # reclaimed before they were locked
         return Traits(
             folds_case=is_there(directory, first.upper()),
             syncs=errno_of(os.fsync, directory) not in REFUSED,
-            sparse=sparse,
-            road=_road(directory, first, second),
+            sparse=_is_sparse(file.number),
+            road=_road(directory, first, second, free),
         )
 
 
@@ -159,17 +163,15 @@ def is_there(directory: int, name: bytes) -> bool:
     return not errno_of(lambda: os.stat(name, dir_fd=directory, follow_symlinks=False))
 
 
-def _road(directory: int, name: bytes, free: bytes) -> Road:
-    """Try the roads, the best first. ``name`` is a file, ``free`` is a name for the trial."""
+def _road(directory: int, name: bytes, taken: bytes, free: bytes) -> Road:
+    """Try the roads, the best first. ``name`` and ``taken`` are files, ``free`` is none."""
     if _works(_link_new_unnamed, directory, free):
         return Road.UNNAMED
     if _works(link, directory, name, free):
         return Road.LINKED
     # A filesystem in user space may take the flag and not heed it.
-    create(directory, free).close()
-    if _works(rename_exclusively, directory, name, free):
+    if _works(rename_exclusively, directory, name, taken):
         return Road.LOCKED
-    _remove(directory, free)
     return Road.RENAMED if _works(rename_exclusively, directory, name, free) else Road.LOCKED
 
 

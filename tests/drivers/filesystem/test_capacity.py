@@ -1,6 +1,7 @@
 """Capacity: what the filesystems of the directories hold."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -8,6 +9,8 @@ import textwrap
 import pytest
 
 import storekit
+
+from .conftest import unless_here
 
 MIB = 1 << 20
 
@@ -31,6 +34,19 @@ def test_two_directories_on_one_filesystem_count_once(open_store, mounted):
     store = open_store(paths={place / "one": 1, place / "two": 1})
 
     assert store.capacity().total == 16 * MIB
+
+
+def test_two_subvolumes_of_one_btrfs_count_once(open_store, mounted):
+    unless_here(None if shutil.which("btrfs") else "there is no btrfs")
+    place = mounted("btrfs", 128)
+    paths = {place / name: 1 for name in ("one", "two")}
+    for path in paths:
+        subprocess.run(["btrfs", "-q", "subvolume", "create", path], check=True)
+
+    capacity = open_store(paths=paths).capacity()
+
+    assert capacity.total == 128 * MIB
+    assert capacity.free <= 128 * MIB
 
 
 def test_two_filesystems_add_up(open_store, mounted):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import storekit
+from storekit.drivers.filesystem import probing
 
 NONE = timedelta(0)
 HIDDEN = ".storekit-upload-0123456789abcdef0123456789abcdef"
@@ -152,3 +153,29 @@ def test_a_kill_leaves_one_hidden_file_elsewhere_which_is_reclaimed(open_store, 
     assert found.size > 0
     assert os.listdir(mount.path) == []
     store.add("image", b"data")
+
+
+@pytest.mark.parametrize("instant", ["flock", "_is_sparse", "_road", "rename_exclusively"])
+def test_reclaiming_does_not_mislead_the_trial_of_another_process(open_store, fuse, instant):
+    mount = fuse(links=False)
+    store = open_store(mount.path, upload_idle=0)
+    reclaimed = []
+
+    def look(frame, event, function):
+        name = frame.f_code.co_name if event == "call" else getattr(function, "__name__", "")
+        if event in {"call", "c_call"} and name == instant:
+            sys.setprofile(None)
+            reclaimed.append(len(store.reclaim(NONE)))
+
+    directory = os.open(mount.path, os.O_RDONLY)
+    sys.setprofile(look)
+    try:
+        road = probing.probe(directory).road
+    finally:
+        sys.setprofile(None)
+        os.close(directory)
+
+    assert road is probing.Road.RENAMED
+    # Before the lock a file is taken for dead, and the trial begins again.
+    assert reclaimed == [1 if instant == "flock" else 0]
+    assert os.listdir(mount.path) == []

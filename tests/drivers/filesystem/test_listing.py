@@ -114,3 +114,16 @@ def test_ids_end_where_the_filesystem_ends(open_store):
     assert {image.image_id: image.size for image in store.list()} == {one: 1, two: 2}
     assert store.limits.max_id_length == 255
     assert storekit.Capability.LIST in store.capabilities
+
+
+def test_a_time_that_no_datetime_can_have_is_none(open_store, mounted):
+    place = mounted("tmpfs", 4)
+    store = open_store(place)
+    store.add("image", b"data")
+    (place / ".storekit-upload-0").write_bytes(b"data")
+    for name in ("image", ".storekit-upload-0"):
+        os.utime(place / name, (2**40, 2**40))
+
+    assert [(image.image_id, image.modified) for image in store.list()] == [("image", None)]
+    assert [found.modified for found in store.leftovers(timedelta(0))] == [None]
+    assert len(store.reclaim(timedelta(0))) == 1

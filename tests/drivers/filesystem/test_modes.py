@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 
 import pytest
 
@@ -39,6 +40,28 @@ def test_directories_that_are_made_have_the_mode_that_was_asked_for(open_store, 
     open_store(tmp_path / "a" / "b", create=True, dir_mode="0711")
 
     assert mode_of(tmp_path / "a") == mode_of(tmp_path / "a" / "b") == 0o711
+
+
+def test_a_link_put_in_place_of_a_directory_being_made_is_not_followed(open_store, tmp_path):
+    (tmp_path / "other").mkdir(0o700)
+    path = tmp_path / "images"
+
+    def swap(_, event, function):
+        if event == "c_return" and function is os.mkdir:
+            sys.setprofile(None)
+            path.rmdir()
+            path.symlink_to("other")
+
+    before = mode_of(tmp_path / "other")
+    sys.setprofile(swap)
+    try:
+        with pytest.raises(storekit.Unavailable):
+            open_store(path, create=True, dir_mode="0777", watch="never")
+    finally:
+        sys.setprofile(None)
+
+    assert path.is_symlink()
+    assert mode_of(tmp_path / "other") == before
 
 
 def test_a_directory_that_is_there_keeps_its_mode(open_store, tmp_path):

@@ -1,6 +1,7 @@
 """Promises: what a filesystem cannot do is found out when the store is opened, and withdrawn."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -73,9 +74,22 @@ def test_an_id_that_the_filesystem_cannot_have_is_an_invalid_argument(open_store
 
 
 def test_options_that_contradict_are_refused(tmp_path):
-    for options in ({}, {"path": tmp_path, "paths": {tmp_path: 1}}, {"paths": {}}):
-        with pytest.raises(storekit.ConfigurationError, match="path"):
+    both = {"path": tmp_path, "paths": {tmp_path: 1}}
+    for options, why in (
+        ({}, "neither path"),
+        ({"paths": {}}, "neither path"),
+        (both, "both path"),
+    ):
+        with pytest.raises(storekit.ConfigurationError, match=why):
             storekit.open_store("filesystem", **options)
+
+
+@pytest.mark.parametrize("mode", ["rw", "ro"])
+def test_what_is_in_memory_only_is_not_durable_read_only_or_not(open_store, mounted, mode):
+    place = mounted("tmpfs", 4)
+    subprocess.run(["mount", "-o", f"remount,{mode}", place], check=True)
+
+    assert Capability.DURABLE in open_store(place).withdrawn
 
 
 def test_a_store_on_two_filesystems_promises_what_both_can(open_store, mounted, fuse):

@@ -1,14 +1,19 @@
 """Several directories: which one an image goes to, and one winner across all of them."""
 
+import fcntl
 import multiprocessing
 import os
 import random
+import subprocess
 import threading
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
 import storekit
+
+from .conftest import unless_here
 
 MIB = 1 << 20
 
@@ -160,45 +165,157 @@ def test_of_threads_of_one_store_one_wins(open_store, directories):
     store.verify(won[0].location, won[0].digests)
 
 
+def hold(place):
+    """Lock a directory as another process does in a commit."""
+    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd
+
+
 def test_a_commit_waits_for_the_lock_of_another_and_no_longer_than_io_timeout(
     open_store, directories
 ):
-    import fcntl
-
     store = open_store(paths=dict.fromkeys(directories, 1), io_timeout=0.2)
-    with (directories[0] / ".storekit-lock").open("wb") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(storekit.Timeout, match="locked by others"):
-            store.add("image", b"data")
-    assert [os.listdir(place) for place in directories] == [[".storekit-lock"], [], []]
+    held = hold(directories[0])
+    with pytest.raises(storekit.Timeout, match="locked by others"):
+        store.add("image", b"data")
+    os.close(held)
+    assert [os.listdir(place) for place in directories] == [[], [], []]
 
     store.add("image", b"data")
 
 
-def test_the_lock_file_is_neither_image_nor_leftover(open_store, directories):
-    from datetime import timedelta
+@pytest.fixture
+def first_read_only(mounted, tmp_path):
+    """Two directories, the first of them on a mount that is read-only so far."""
+    first, second = mounted("tmpfs", 4), tmp_path / "second"
+    second.mkdir()
+    subprocess.run(["mount", "-o", "remount,ro", first], check=True)
+    return first, second
 
-    store = open_store(paths=dict.fromkeys(directories, 1))
+
+def test_a_process_for_which_the_first_was_read_only_has_the_same_lock(open_store, first_read_only):
+    first, second = first_read_only
+    store = open_store(paths={first: 2, second: 1}, io_timeout=0.2)
+    held = hold(first)
+
+    with pytest.raises(storekit.Timeout):
+        store.add("image", b"data")
+
+    os.close(held)
+    assert where(store.add("image", b"data").location) == "second"
+
+
+def test_one_wins_though_the_first_was_read_only_for_the_other(open_store, first_read_only):
+    first, second = first_read_only
+    late = open_store(paths={first: 2, second: 1})
+    subprocess.run(["mount", "-o", "remount,rw", first], check=True)
+    early = open_store(paths={first: 2, second: 1})
+
+    def data():
+        yield b"some"
+        assert where(early.add("image", b"first").location) == first.name
+        yield b"more"
+
+    with pytest.raises(storekit.Duplicate):
+        late.add("image", data())
+
+    assert os.listdir(second) == []
+
+
+def test_the_lock_leaves_no_file(open_store, directories):
+    open_store(paths=dict.fromkeys(directories, 1)).add("image", b"data")
+
+    assert [os.listdir(place) for place in directories] == [["image"], [], []]
+
+
+def test_whoever_may_write_images_can_take_the_lock(tmp_path, directories):
+    unless_here("another user can be had by root only" if os.geteuid() else None)
+    for place in (tmp_path, *tmp_path.parents[:2]):
+        place.chmod(0o755)
+    for place in directories:
+        place.chmod(0o2770)
+        os.chown(place, 65534, 65534)
+
+    for user in (65534, 12345, 65534):
+        child = os.fork()
+        if not child:
+            with suppress(BaseException):
+                os.setgroups([65534])
+                os.setgid(65534)
+                os.setuid(user)
+                os.umask(0o077)
+                with storekit.open_store(
+                    "filesystem", paths=dict.fromkeys(directories, 1), file_mode="0440"
+                ) as store:
+                    store.delete(store.add("image", b"data").location)
+                os._exit(0)
+            os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.fixture
+def remote(fuse):
+    """Two directories where the lock is a file."""
+    point = fuse().path
+    places = [point / "one", point / "two"]
+    for place in places:
+        place.mkdir()
+        place.chmod(0o775)
+    return places
+
+
+def test_the_lock_file_is_neither_image_nor_leftover(open_store, remote):
+    store = open_store(paths=dict.fromkeys(remote, 1), upload_idle=0)
     store.delete(store.add("image", b"data").location)
 
-    assert (directories[0] / ".storekit-lock").exists()
+    assert (remote[0] / ".storekit-lock").exists()
     assert list(store.list()) == []
     assert list(store.leftovers(timedelta(0))) == []
     assert store.reclaim(timedelta(0)) == []
 
 
-def test_a_removed_lock_file_is_made_again(open_store, directories):
-    store = open_store(paths=dict.fromkeys(directories, 1))
+def test_the_mode_of_the_lock_file_is_that_of_the_directory_whatever_the_umask(open_store, remote):
+    before = os.umask(0o077)
+    try:
+        open_store(paths=dict.fromkeys(remote, 1), file_mode="0400").add("image", b"data")
+    finally:
+        os.umask(before)
+
+    assert (remote[0] / ".storekit-lock").stat().st_mode & 0o777 == 0o660
+
+
+def test_a_removed_lock_file_is_made_again(open_store, remote):
+    store = open_store(paths=dict.fromkeys(remote, 1))
     store.add("one", b"data")
-    (directories[0] / ".storekit-lock").unlink()
+    (remote[0] / ".storekit-lock").unlink()
 
     store.add("two", b"data")
 
 
-def test_one_directory_alone_needs_no_lock_file(open_store, tmp_path):
-    open_store().add("image", b"data")
+def test_a_lock_file_that_may_not_be_opened_forbids_and_says_so(open_store, fuse, tmp_path):
+    mount = fuse()
+    (tmp_path / "other").mkdir()
+    store = open_store(paths={mount.path: 1, tmp_path / "other": 2})
+    mount.fault("eacces", "open", "create")
 
-    assert os.listdir(tmp_path / "images") == ["image"]
+    with pytest.raises(storekit.Forbidden, match="first directory"):
+        store.add("image", b"data")
+
+    assert os.listdir(tmp_path / "other") == []
+
+
+def test_a_first_directory_on_the_network_that_is_read_only_withdraws_adding(
+    open_store, fuse, tmp_path
+):
+    mount = fuse()
+    mount.fault("erofs", "create")
+    (tmp_path / "other").mkdir()
+
+    store = open_store(paths={mount.path: 1, tmp_path / "other": 2})
+
+    assert "whose lock is needed" in store.withdrawn[storekit.Capability.ADD]
+    assert storekit.Capability.DELETE in store.capabilities
 
 
 def test_one_directory_given_twice_is_refused(open_store, tmp_path):

@@ -56,6 +56,41 @@ def test_every_verb_is_unavailable_while_it_is_renamed_away(open_store, tmp_path
     assert os.listdir(tmp_path / "away") == ["image"]
 
 
+def test_the_state_says_which_is_gone_until_it_is_back(open_store, tmp_path):
+    store = open_store()
+    assert store.state == "ready"
+
+    (tmp_path / "images").rename(tmp_path / "away")
+    assert store.state.startswith("degraded: the directory")
+    assert f"{tmp_path / 'images'} is gone" in store.state
+
+    (tmp_path / "away").rename(tmp_path / "images")
+    assert store.state == "ready"
+
+
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("place", ["loop", "loop/images", "dangling/images"])
+def test_links_that_lead_nowhere_are_unavailable_and_not_a_missing_image(tmp_path, place, create):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("volume/images")
+    path = tmp_path / place
+    stores = storekit.Stores({"a": {"driver": "filesystem", "path": path, "create": create}})
+
+    with pytest.raises(storekit.Unavailable, match="is a mount missing"):
+        stores.get_size(f"file://{path}/image")
+
+    assert sorted(os.listdir(tmp_path)) == ["dangling", "loop"]
+
+
+def test_a_file_above_it_is_not_a_missing_image(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    path = tmp_path / "file" / "images"
+    stores = storekit.Stores({"a": {"driver": "filesystem", "path": path, "create": True}})
+
+    with pytest.raises(storekit.Unavailable, match="Not a directory"):
+        stores.get_size(f"file://{path}/image")
+
+
 def test_everything_works_again_once_it_is_back(open_store, tmp_path):
     store = open_store()
     stored = store.add("image", b"data")

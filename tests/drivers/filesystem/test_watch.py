@@ -12,6 +12,7 @@ from contextlib import suppress
 import pytest
 
 import storekit
+from storekit.drivers.filesystem import watch as watch_module
 from storekit.drivers.filesystem.watch import Watch
 
 TIMEOUT = 0.3
@@ -276,9 +277,106 @@ def test_more_threads_than_max_connections_wait_for_each_other(open_store):
     assert failed == []
 
 
+def test_a_forked_child_has_none_of_the_calls_that_hang(open_store, mount):
+    store = open_store(mount.path, io_timeout=TIMEOUT, max_connections=2)
+    stored = store.add("image", b"data")
+    mount.fault("hung")
+    for _ in range(2):
+        with pytest.raises(storekit.Timeout):
+            store.get_size(stored.location)
+    go_on, going_on = os.pipe()
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            os.read(go_on, 1)
+            right = store.get_size(stored.location) == 4 and store.state == "ready"
+            os._exit(0 if right else 1)
+        os._exit(2)
+
+    mount.fault("none")
+    os.write(going_on, b"x")
+    _, status = os.waitpid(child, 0)
+    os.close(go_on)
+    os.close(going_on)
+    assert status == 0
+    wait_for(lambda: store.state == "ready")
+
+
+def test_a_metadata_file_on_a_mount_that_hangs_fails_the_opening_in_time(
+    open_store, mount, tmp_path
+):
+    (mount.path / "metadata.json").write_text('{"id": "a", "mountpoint": "/"}')
+    mount.fault("hung")
+
+    begin = time.monotonic()
+    with pytest.raises(storekit.Timeout):
+        open_store(metadata_file=mount.path / "metadata.json", io_timeout=TIMEOUT)
+    assert time.monotonic() - begin < TIMEOUT + 1
+
+
+def _is_free(watch):
+    with suppress(storekit.Unavailable):
+        return watch.call(int) == 0
+    return False
+
+
+def interrupt_at(number, function):
+    """Interrupt a function at the n-th instant, in the module of the watch, where Python looks
+    for signals: where a function begins, and where one of C returns. Tell whether it got there.
+    """
+    left = number
+
+    def look(frame, event, _):
+        nonlocal left
+        if event in {"call", "c_return"} and frame.f_code.co_filename == watch_module.__file__:
+            left -= 1
+            if not left:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+    sys.setprofile(look)
+    try:
+        function()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
 class TestOfCalls:
+    @pytest.mark.parametrize("verb", ["call", "commit", "release"])
+    def test_an_interrupt_at_any_instant_loses_no_slot(self, verb):
+        watch = Watch(5.0, 1)
+        number = 1
+        while interrupt_at(number, lambda: getattr(watch, verb)(int)):
+            wait_for(lambda: not watch.stuck)
+            assert watch.call(int) == 0
+            number += 1
+        assert number > 10
+
+    @pytest.mark.parametrize("verb", ["call", "commit"])
+    def test_an_interrupt_of_a_call_that_hangs_loses_no_slot(self, verb):
+        watch = Watch(0.01, 1)
+        number = 1
+        while True:
+            hanging = threading.Event()
+
+            def hang(hanging=hanging):
+                with suppress(storekit.Unavailable):
+                    getattr(watch, verb)(hanging.wait)
+
+            interrupted = interrupt_at(number, hang)
+            hanging.set()
+            wait_for(lambda: not watch.stuck)
+            wait_for(lambda: _is_free(watch))
+            if not interrupted:
+                break
+            number += 1
+        assert number > 10
+
     def test_results_and_errors_pass_through(self):
-        watch = Watch(1.0, 1, print)
+        watch = Watch(1.0, 1)
 
         assert watch.call(divmod, 7, 2) == (3, 1)
         with pytest.raises(ZeroDivisionError):
@@ -286,8 +384,7 @@ class TestOfCalls:
 
     def test_a_slot_is_free_again_after_every_end(self):
         hanging = threading.Event()
-        counts = []
-        watch = Watch(0.05, 1, counts.append)
+        watch = Watch(0.05, 1)
         for _ in range(3):
             watch.call(int)
             with pytest.raises(ZeroDivisionError):
@@ -297,13 +394,13 @@ class TestOfCalls:
                 watch.call(hanging.wait)
             with pytest.raises(storekit.Unavailable):
                 watch.call(int)
+            assert watch.stuck == 1
             hanging.set()
-            wait_for(lambda: counts[-1] == 0)
-        assert counts == [1, 0] * 3
+            wait_for(lambda: watch.stuck == 0)
 
     def test_giving_back_waits_for_nobody_once_a_call_hangs(self):
         hanging = threading.Event()
-        watch = Watch(0.2, 1, lambda _: None)
+        watch = Watch(0.2, 1)
         with suppress(storekit.Timeout):
             watch.call(hanging.wait)
 
@@ -314,4 +411,4 @@ class TestOfCalls:
         hanging.set()
 
     def test_giving_back_does_not_fail(self):
-        Watch(1.0, 1, print).release(divmod, 1, 0)
+        Watch(1.0, 1).release(divmod, 1, 0)
