@@ -8,7 +8,7 @@ CLI = ["click>=8.1", "rich>=13"]
 
 # One extra per driver: the library that the driver imports when it is loaded.
 DRIVERS = {
-    "http": ["requests>=2.32.3", "urllib3>=2"],
+    "http": ["requests>=2.32.3", "urllib3>=2.2"],
     "s3": ["boto3"],
     "swift": ["python-swiftclient", "keystoneauth1"],
     "cinder": ["python-cinderclient", "os-brick", "keystoneauth1"],
@@ -21,7 +21,7 @@ DRIVERS = {
     "sheepdog": [],
 }
 
-TESTING = ["hypothesis>=6.100", "pytest>=8"]
+TESTING = ["hypothesis>=6.100", "pytest>=8", "trustme>=1.1"]
 
 DOCS = ["rich>=13"]
 
@@ -37,7 +37,6 @@ DEV = [
     "pytest-xdist>=3.5",
     "ruff==0.17.*",
     "setuptools>=70.1",
-    "trustme>=1.1",
 ]
 
 setup(
@@ -78,6 +77,8 @@ setup(
             "filesystem = storekit.drivers.filesystem:FilesystemDriver",
             "http = storekit.drivers.http:HttpDriver",
         ],
+        # Under its module's name, so that -p does not load it a second time.
+        "pytest11": ["storekit.testing.plugin = storekit.testing.plugin"],
     },
     zip_safe=False,
 )

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import click
 from click.shell_completion import get_completion_class, shell_complete
 
-from storekit.cli import check, images, overview, streams, upkeep
+from storekit.cli import check, conform, images, overview, streams, upkeep
 from storekit.cli.failures import EXIT_PIPE, EXIT_USAGE, report
 from storekit.cli.options import verb, with_common
 from storekit.cli.output import document, line, no_colour
 from storekit.cli.session import Session
-from storekit.cli.signals import Stopped
+from storekit.cli.signals import Stopped, stopped_in
 from storekit.cli.streams import about
 
 __all__ = ["run", "storekit"]
@@ -62,6 +62,7 @@ for _command in (
     overview.stores,
     overview.drivers,
     check.check,
+    conform.conform,
     completion,
 ):
     storekit.add_command(_command)
@@ -90,7 +91,8 @@ def run(arguments: Sequence[str]) -> int:
     except (Exception, Stopped) as error:  # noqa: BLE001 - here it is shown
         # Also for errors in the command line itself, when the session is not filled yet.
         options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-        code = report(error, as_json="--json" in options, debug="--debug" in options)
+        shown = stopped_in(error) or error
+        code = report(shown, as_json="--json" in options, debug="--debug" in options)
     streams.release()
     return code
 

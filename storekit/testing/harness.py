@@ -1,0 +1,233 @@
+"""Harness: what the author of a driver writes, so that the kit can get at a store."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import shutil
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+from storekit.loader import drivers_installed
+from storekit.store import Store
+from storekit.stores import Stores
+from storekit.testing.case import NotApplicable, NotRun, Registry
+from storekit.values import InstalledDriver
+
+__all__ = ["Harness"]
+
+
+class Harness:
+    """How the kit gets at one backend. Subclass it, and write ``make_store``.
+
+    One instance serves one run. Every other method is a hook: each one that you override turns
+    cases from NOT-RUN into running ones. A hook that the backend cannot have is named in
+    ``absent`` with the reason; its cases are then N/A, and lower no level.
+    """
+
+    endpoint: str | None = None
+    """Hook: where the backend listens, ``http://host:port`` or ``host:port``. ``make_store`` must
+    use ``self.endpoint``: the kit puts a relay between, and its address here."""
+    absent: Mapping[str, str] = {}
+    """Hooks that this backend cannot have, and why: ``{"endpoint": "files have no wire"}``."""
+    cases: Registry | None = None
+    """Cases of the driver's own, beside those of the kit."""
+    page_size: int = 20
+    """How many images make more than one page of the backend's listing."""
+    stores: type[Stores] = Stores
+    """The class under test where a case needs several stores. Only the kit's own tests set it."""
+
+    namespace: str
+    """Unique for each instance, letters and digits: a bucket, pool or directory of our own."""
+    directory: Path
+    """An empty directory, removed at the end."""
+
+    def __init__(self) -> None:
+        self.namespace = f"skc{secrets.token_hex(5)}"
+
+    def make_store(self, **overrides: object) -> Store:
+        """Open a store on the backend. Called often: the same images, a fresh client each time.
+
+        Args:
+            **overrides: Options that a case sets, by the names all drivers share: timeouts,
+                ``max_attempts``, part sizes.
+
+        Returns:
+            An open store that holds nothing but what this harness put into its namespace.
+        """
+        raise NotImplementedError
+
+    def setup(self) -> None:
+        """Prepare the backend: make the bucket, start the server. Call ``super().setup()``."""
+        self.directory = Path(tempfile.mkdtemp(prefix="storekit-conform-"))
+
+    def teardown(self) -> None:
+        """Undo ``setup``, and remove the namespace. Call ``super().teardown()``."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # Hooks
+
+    def peek(self, location: str) -> bytes | None:
+        """Hook: read an image at rest, past the driver.
+
+        Args:
+            location: The URI that ``add`` returned.
+
+        Returns:
+            The bytes, or None where nothing is.
+        """
+        raise NotImplementedError
+
+    def plant(self, image_id: str, data: bytes) -> str:
+        """Hook: put an image into the backend, past the driver.
+
+        Args:
+            image_id: Its id.
+            data: Its bytes.
+
+        Returns:
+            The URI under which the driver reads it.
+        """
+        raise NotImplementedError
+
+    def orphans(self) -> Collection[str]:
+        """Hook: name everything in the namespace that belongs to no image.
+
+        Without it the kit asks the store's ``leftovers(timedelta(0))``.
+        """
+        raise NotImplementedError
+
+    def reclaim(self) -> None:
+        """Hook: remove what crashes left. Without it the store's own ``reclaim`` is called."""
+        raise NotImplementedError
+
+    def fault(self, kind: str) -> AbstractContextManager[object]:
+        """Hook: break the backend, for every client, as long as the context lasts.
+
+        Args:
+            kind: ``full``: no space. ``eio``: reads fail. ``hung``: nothing answers. ``gone``: it
+                vanished. ``readonly``: nothing can be written. Raise NotImplementedError for what
+                cannot be done here; it may also stand in ``absent`` as ``fault:eio``.
+        """
+        raise NotImplementedError(kind)
+
+    def breakable(self, kind: str) -> AbstractContextManager[Harness]:
+        """Give a harness whose backend can have a fault: by default this one itself.
+
+        Override it where a fault takes another place than the usual one, such as a FUSE mount. The
+        case opens its stores on what it is given, and calls its ``fault``.
+
+        Args:
+            kind: As of ``fault``.
+        """
+        return nullcontext(self)
+
+    def denied_backend(self) -> Store:
+        """Hook: open a store on the same images, as a user who may read and nothing else."""
+        raise NotImplementedError
+
+    def in_use(self, location: str) -> AbstractContextManager[object]:
+        """Hook: make somebody use the image (a clone, an attachment) as long as it lasts.
+
+        Args:
+            location: The URI of the image.
+        """
+        raise NotImplementedError
+
+    def plant_leftover(self) -> str:
+        """Hook: leave behind what a killed add would have left.
+
+        Returns:
+            The name by which ``leftovers`` should list it.
+        """
+        raise NotImplementedError
+
+    def restart(self) -> None:
+        """Hook: stop the backend hard, and start it again with the same images."""
+        raise NotImplementedError
+
+    def installed(self) -> Sequence[InstalledDriver]:
+        """List the drivers that are installed. Only the kit's own tests override it."""
+        return drivers_installed()
+
+    # What the kit asks
+
+    def require(self, hook: str) -> None:
+        """Check that a hook is offered.
+
+        Args:
+            hook: A name out of ``HOOKS``, or several with ``|`` of which one is enough.
+
+        Raises:
+            NotApplicable: The backend cannot have it.
+            NotRun: It is not offered.
+        """
+        missing: list[NotApplicable | NotRun] = []
+        for name in hook.split("|"):
+            try:
+                return self._require(name)
+            except (NotApplicable, NotRun) as verdict:
+                missing.append(verdict)
+        # Only if none of them can be, nothing is missing.
+        raise next((verdict for verdict in missing if isinstance(verdict, NotRun)), missing[0])
+
+    def _require(self, hook: str) -> None:
+        base = "endpoint" if hook == "http" else hook.partition(":")[0]
+        for name in (hook, base):
+            if name in self.absent:
+                raise NotApplicable(f"no {name}: {self.absent[name]}")
+        if base == "endpoint":
+            offered = self.endpoint is not None
+        else:
+            offered = getattr(type(self), base) is not getattr(Harness, base)
+        if not offered:
+            raise NotRun(f"the harness offers no {base}")
+        if hook == "http" and not str(self.endpoint).startswith("http://"):
+            raise NotApplicable("the backend does not speak plain HTTP")
+
+    def offers(self, hook: str) -> bool:
+        """Tell whether a hook is offered.
+
+        Args:
+            hook: A name out of ``HOOKS``.
+        """
+        try:
+            self.require(hook)
+        except (NotApplicable, NotRun):
+            return False
+        return True
+
+    def behind(self, endpoint: str) -> Self:
+        """Give a copy that reaches the same backend by another address.
+
+        Args:
+            endpoint: The address of a relay.
+        """
+        other = copy.copy(self)
+        other.endpoint = endpoint
+        return other
+
+    def left_behind(self, store: Store) -> set[str]:
+        """Name what belongs to no image, by the hook or by the store's own word.
+
+        Args:
+            store: A store of this harness.
+        """
+        if self.offers("orphans"):
+            return set(self.orphans())
+        return {leftover.name for leftover in store.leftovers(older_than=timedelta(0))}
+
+    def clean(self, store: Store) -> None:
+        """Remove what crashes left.
+
+        Args:
+            store: A store of this harness.
+        """
+        if self.offers("reclaim"):
+            self.reclaim()
+        else:
+            store.reclaim(older_than=timedelta(0))

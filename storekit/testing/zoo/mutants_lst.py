@@ -1,0 +1,107 @@
+"""Mutants of listings, capacity and copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count, islice
+
+from storekit.context import RequestContext
+from storekit.driver import Capacity, Driver, Listing
+from storekit.location import Location
+from storekit.source import Source
+from storekit.testing.reference import DirectoryDriver, MemoryDriver
+from storekit.testing.reference.directory import UPLOADS
+from storekit.testing.zoo.mutants import mutant
+
+Context = RequestContext | None
+_PAGE = 5  # images of the server's pages
+
+
+@mutant(kills="LST-01")
+class ListsNoSizes(MemoryDriver):
+    """Every image is listed with size 0."""
+
+    def list(self, context: Context = None) -> Iterator[Listing]:
+        """Forget the sizes."""
+        return (replace(listing, size=0) for listing in super().list(context))
+
+
+@mutant(kills="LST-02")
+class ListsUploads(DirectoryDriver):
+    """Uploads are listed as images."""
+
+    def list(self, context: Context = None) -> Iterator[Listing]:
+        """List both directories."""
+        yield from super().list(context)
+        for path in (self._root / UPLOADS).iterdir():
+            yield Listing(path.name, self._location(path.name), path.stat().st_size)
+
+
+@mutant(kills="LST-03")
+class OnePage(MemoryDriver):
+    """Only the first page is listed."""
+
+    def list(self, context: Context = None) -> Iterator[Listing]:
+        """Stop after a page."""
+        return islice(super().list(context), _PAGE)
+
+
+@mutant(kills="LST-04")
+class PagesByNumber(MemoryDriver):
+    """Pages are asked for by their number."""
+
+    def list(self, context: Context = None) -> Iterator[Listing]:
+        """Take each page from the listing as it is then."""
+        for number in count():
+            now = tuple(super().list(context))
+            page = now[number * _PAGE : (number + 1) * _PAGE]
+            if not page:
+                return
+            yield from page
+
+
+@mutant(kills="CAP-01")
+class FreeAboveTotal(MemoryDriver):
+    """More is free than there is."""
+
+    def capacity(self, context: Context = None) -> Capacity:
+        """Mix up the two."""
+        told = super().capacity(context)
+        return Capacity(told.free, told.total)
+
+
+@mutant(kills="CAP-01")
+class FullAtTheEnd(DirectoryDriver):
+    """Whether an image fits is found out by writing it."""
+
+    def add(self, image_id: str, source: Source, context: Context = None) -> Location:
+        """Do not look first."""
+        source.read(1)
+        return super().add(image_id, source, context)
+
+
+@mutant(kills="CPY-01")
+class CopyIsTheSame(MemoryDriver):
+    """A copy inside the backend is another name for the image itself."""
+
+    def copy_from(
+        self, other: Driver, location: Location, image_id: str, context: Context = None
+    ) -> Location | None:
+        """Give the location of the image."""
+        return location if isinstance(other, MemoryDriver) else None
+
+
+@mutant(kills="CPY-01")
+class CopiesHalf(MemoryDriver):
+    """A copy inside the backend has half of the bytes."""
+
+    def copy_from(
+        self, other: Driver, location: Location, image_id: str, context: Context = None
+    ) -> Location | None:
+        """Store the first half."""
+        if not isinstance(other, MemoryDriver):
+            return None
+        data = b"".join(other.get(location, 0, None).chunks)
+        self._commit("PUT", self._path("images", image_id), 201, data[: len(data) // 2])
+        return Location.build("memory", self.config.space, image_id)
