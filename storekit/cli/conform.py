@@ -65,7 +65,9 @@ def conform(
     explain: str | None,
     self_test: bool,
 ) -> None:
-    """Hold STORE to the contract: 0 if the level is reached, 1 if not, 3 if the kit failed.
+    """Hold STORE to the contract.
+
+    Exits with 0 if the level is reached, 1 if not, 3 if the kit failed.
 
     It stores images of its own, and deletes them again. Those of others are left alone.
     """
