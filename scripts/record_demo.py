@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 ROOT = Path(__file__).parent.parent
-WIDTH = 116  # columns: the longest line, but for digests
+WIDTH = 126  # columns: the longest line, but for digests
 # A sha512 digest is longer than a line: the picture has its two ends.
 DIGEST = re.compile(r"\b([0-9a-f]{24})[0-9a-f]{96}([0-9a-f]{8})\b")
 

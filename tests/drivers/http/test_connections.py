@@ -215,9 +215,12 @@ def test_parent_and_child_read_on_after_a_fork(open_web):
         assert web.get_size(url) == len(IMAGE)
         child = os.fork()
         if child == 0:
-            fine = all(web.get(url, offset=at).read() == IMAGE[at:] for at in (0, 7, 11))
-            web.close()
-            os._exit(0 if fine else 1)
+            fine = False
+            try:
+                fine = all(web.get(url, offset=at).read() == IMAGE[at:] for at in (0, 7, 11))
+                web.close()
+            finally:
+                os._exit(0 if fine else 1)
         for at in (3, 5, 9):
             assert web.get(url, offset=at).read() == IMAGE[at:]
         assert os.waitpid(child, 0)[1] == 0
