@@ -170,7 +170,9 @@ def remote_ports():
             inodes.add(target[8:-1])
     with open("/proc/self/net/tcp") as table:
         rows = [line.split() for line in table][1:]
-    return [int(row[2].split(":")[1], 16) for row in rows if row[9] in inodes and row[3] == "01"]
+    # By inode: a table that changes while it is read can show one connection several times.
+    remote = {row[9]: row[2] for row in rows if row[9] in inodes and row[3] == "01"}
+    return [int(address.split(":")[1], 16) for address in remote.values()]
 
 
 def test_idle_connections_give_way_to_those_of_another_host(open_web):
