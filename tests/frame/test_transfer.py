@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storekit import SizeMismatch, Source
-from storekit.transfer import Part, upload
+from storekit import SizeMismatch, Source, StorageFull
+from storekit.transfer import Download, Part, PartSizes, upload
 
 IMAGE = os.urandom(20_000)
 
@@ -231,3 +231,123 @@ def test_a_part_is_a_value():
     assert Part(1, 0, b"x") == Part(1, 0, b"x")
     with pytest.raises(AttributeError):
         Part(1, 0, b"x").number = 2
+
+
+@given(st.integers(1, 50), st.integers(1, 6), st.integers(1, 200), st.none() | st.integers(0, 9000))
+def test_no_part_is_longer_than_the_window_and_enough_of_them_hold_the_image(
+    part_size, window, max_parts, size
+):
+    sizes = PartSizes(part_size, window, max_parts, size)
+    lengths = [sizes[number] for number in range(1, max_parts + 1)]
+    assert lengths == sorted(lengths)
+    assert lengths[0] >= part_size
+    if size is None:
+        assert lengths[-1] <= sizes.budget
+    else:
+        assert len(set(lengths)) == 1
+        assert sum(lengths) >= size
+    with pytest.raises(StorageFull, match=f"more than {max_parts} parts"):
+        sizes[max_parts + 1]
+
+
+def test_parts_of_an_image_of_unknown_size_grow_and_fewer_of_them_fly():
+    flying, most, lengths = [0], [0], []
+    lock = threading.Lock()
+
+    def send(part):
+        with lock:
+            lengths.append(len(part.data))
+            flying[0] += len(part.data)
+            most[0] = max(most[0], flying[0])
+        time.sleep(0.001)
+        with lock:
+            flying[0] -= len(part.data)
+
+    upload(Source(iter([IMAGE])), 100, 4, send, max_parts=60)
+    assert sum(lengths) == len(IMAGE)
+    assert set(lengths[:-1]) >= {100, 200, 400}
+    assert max(lengths) == 400
+    assert most[0] <= 400
+    with pytest.raises(StorageFull):
+        upload(Source(iter([IMAGE])), 100, 4, lambda _: None, max_parts=40)
+    assert len(upload(Source(IMAGE), 100, 4, lambda _: None, max_parts=40)) == 40
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 300), st.integers(0, 300), st.integers(1, 100), st.integers(1, 6), st.booleans()
+)
+def test_a_download_gives_its_parts_in_order_whatever_arrives_first(
+    begin, length, part_size, window, early
+):
+    order = random.Random(begin)
+
+    def fetch(start, end, _):
+        time.sleep(order.random() / 1000)
+        return IMAGE[start:end]
+
+    download = Download(begin, begin + length, part_size, window, fetch)
+    if early:
+        download.prefetch()
+    assert b"".join(download) == IMAGE[begin : begin + length]
+    assert list(download) == []
+    wait_for_its_threads()
+
+
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_a_download_is_never_further_ahead_than_its_window(window):
+    started, lock = [], threading.Lock()
+
+    def fetch(start, end, _):
+        with lock:
+            started.append(start // 100)
+        return IMAGE[start:end]
+
+    download = Download(0, len(IMAGE), 100, window, fetch)
+    assert started == []
+    for given_out, part in enumerate(download):
+        assert len(part) == 100
+        with lock:
+            assert max(started) < given_out + window
+    wait_for_its_threads()
+
+
+def test_the_failure_of_a_fetch_comes_in_its_place_and_ends_the_download():
+    def fetch(start, end, _):
+        if start == 300:
+            raise Mishap
+        return IMAGE[start:end]
+
+    download, parts = Download(0, 1000, 100, 4, fetch), []
+    with pytest.raises(Mishap):
+        parts.extend(download)
+    assert next(download, None) is None
+    wait_for_its_threads()
+
+
+def wait_for_its_threads():
+    """A download that is closed does not wait for them."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("storekit-part"):
+            thread.join(10)
+
+
+def test_a_closed_download_tells_its_fetches_to_give_up():
+    started, gave_up = threading.Barrier(3), threading.Semaphore(0)
+
+    def fetch(start, end, closed):
+        if start:
+            started.wait(10)
+            assert closed.wait(10)
+            gave_up.release()
+        return IMAGE[start:end]
+
+    download = Download(0, 1000, 100, 3, fetch)
+    assert next(download) == IMAGE[:100]
+    download.prefetch()
+    started.wait(10)
+    download.close()
+    assert gave_up.acquire(timeout=10)
+    assert gave_up.acquire(timeout=10)
+    assert list(download) == []
+    wait_for_its_threads()

@@ -9,7 +9,6 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
-from storekit.drivers.http.retry import Refusal
 from storekit.drivers.http.target import Target
 from storekit.errors import (
     BackendError,
@@ -21,6 +20,7 @@ from storekit.errors import (
     Unavailable,
     Unsupported,
 )
+from storekit.retry import Refusal
 
 __all__ = ["Answer", "Span"]
 

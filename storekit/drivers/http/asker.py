@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from storekit.drivers.http.answer import Answer
-from storekit.drivers.http.retry import Clock
 from storekit.drivers.http.target import Target
 from storekit.drivers.http.transport import Transport
 from storekit.errors import BackendError, StoreError
+from storekit.retry import Clock
 
 __all__ = ["Asker"]
 

@@ -8,8 +8,8 @@ import urllib3
 
 from storekit.drivers.http.answer import Answer
 from storekit.drivers.http.faults import cut_of
-from storekit.drivers.http.slots import Slot
 from storekit.errors import DataError
+from storekit.slots import Slot
 
 __all__ = ["Body"]
 

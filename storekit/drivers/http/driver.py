@@ -28,11 +28,11 @@ from storekit.drivers.http.faults import fault_of
 from storekit.drivers.http.image import WebImage
 from storekit.drivers.http.policy import AddressPolicy, canonical_host
 from storekit.drivers.http.ranging import RangeMemory
-from storekit.drivers.http.retry import RetryPolicy
 from storekit.drivers.http.target import Target
 from storekit.drivers.http.transport import Transport
 from storekit.errors import ConfigurationError, StoreError
 from storekit.location import Location
+from storekit.retry import RetryPolicy
 from storekit.values import Content
 
 __all__ = ["HttpDriver", "Options"]

@@ -11,10 +11,10 @@ from storekit.drivers.http.answer import Answer, Span
 from storekit.drivers.http.asker import Asker
 from storekit.drivers.http.body import Body
 from storekit.drivers.http.ranging import RangeMemory
-from storekit.drivers.http.retry import Clock
-from storekit.drivers.http.slots import Slot
 from storekit.drivers.http.target import Origin, Target
 from storekit.errors import DataError, StoreError, Unsupported
+from storekit.retry import Clock
+from storekit.slots import Slot
 from storekit.values import Content
 
 __all__ = ["WebImage"]

@@ -30,9 +30,9 @@ from storekit.drivers.http.connections import (
 from storekit.drivers.http.dialing import Dialer
 from storekit.drivers.http.faults import fault_of
 from storekit.drivers.http.policy import AddressPolicy
-from storekit.drivers.http.retry import Clock
-from storekit.drivers.http.slots import Slot, Slots
 from storekit.drivers.http.target import Target
+from storekit.retry import Clock
+from storekit.slots import Slot, Slots
 
 __all__ = ["Transport"]
 

@@ -7,7 +7,7 @@ import pytest
 from servers.scripted import in_turn, scripted
 
 from storekit import NotFound, StoreError, Timeout, Unavailable
-from storekit.drivers.http.retry import Clock, Refusal, RetryPolicy
+from storekit.retry import Clock, Refusal, RetryPolicy
 
 from .serving import IMAGE, answer, only
 

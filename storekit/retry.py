@@ -62,7 +62,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Tries again what may succeed later. The only layer that does: the HTTP library does not."""
+    """Tries again what may succeed later, in place of what a driver's library would do."""
 
     attempts: int
     """How often one thing is tried, the first time included."""
@@ -92,15 +92,27 @@ class RetryPolicy:
                 return attempt(clock)
             except Unavailable as error:
                 tried += 1
-                pause = self._pause(tried, error)
-                if tried >= self.attempts or pause >= clock.left():
+                cause = error.__cause__
+                asked = cause.retry_after if isinstance(cause, Refusal) else 0.0
+                pause = self.pause(tried, asked, clock)
+                if pause is None:
                     raise
                 _log.debug("attempt %d failed (%s), the next in %.2f s", tried, error, pause)
             time.sleep(pause)
 
-    def _pause(self, tried: int, error: Unavailable) -> float:
-        """Any length up to a growing one, so that many clients do not come back together."""
+    def pause(self, tried: int, retry_after: float, clock: Clock) -> float | None:
+        """Tell how long to wait before the next try: any length up to a growing one.
+
+        So many clients do not come back together.
+
+        Args:
+            tried: How many tries there were.
+            retry_after: Seconds that the server asks to wait.
+            clock: How much time there is.
+
+        Returns:
+            Seconds, or None: attempts or time are used up.
+        """
         longest = min(self.longest_pause, self.first_pause * 2 ** (tried - 1))
-        pause = random.uniform(0, longest)  # noqa: S311 - no secret
-        cause = error.__cause__
-        return pause + (cause.retry_after if isinstance(cause, Refusal) else 0.0)
+        pause = random.uniform(0, longest) + retry_after  # noqa: S311 - no secret
+        return None if tried >= self.attempts or pause >= clock.left() else pause
