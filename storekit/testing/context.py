@@ -106,7 +106,9 @@ class Context(Demands):
             wire: The relay.
             **overrides: Options, as of ``Harness.make_store``.
         """
-        return self.client(self.harness.behind(wire.endpoint), **overrides)
+        client = self.client(self.harness.behind(wire.endpoint), **overrides)
+        client.straight = wire.straight
+        return client
 
     @contextmanager
     def fault(self, kind: str) -> Iterator[None]:

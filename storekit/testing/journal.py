@@ -108,6 +108,8 @@ class Client:
         self.capabilities: Capability = store.capabilities
         self.limits: Limits = store.limits
         self.name: str = store.name
+        self.straight: Callable[[object], str] = str
+        """Gives a location as a client knows it that goes by no relay."""
         self.driver: Driver = store.opening.instance()
         """The driver instance, for what a case wants to know of its class and options."""
         for verb in _VERBS:
@@ -117,7 +119,7 @@ class Client:
         """As ``Store.add``. The case deletes the image at its end."""
         stored = self._call(self.store.add, args, options)
         if isinstance(stored, StoredImage):
-            self._journal.live[str(stored.location)] = self
+            self._journal.live[self.straight(stored.location)] = self
         return stored
 
     def get(self, *args: Any, **options: Any) -> Reading:  # noqa: ANN401 - those of Store.get
@@ -133,7 +135,7 @@ class Client:
         """As ``Store.delete``."""
         self._call(self.store.delete, args, options)
         if args:
-            self._journal.live.pop(str(args[0]), None)
+            self._journal.live.pop(self.straight(args[0]), None)
 
     def list(self, **options: Any) -> Iterator[Listing]:  # noqa: ANN401
         """As ``Store.list``."""
@@ -162,7 +164,8 @@ class Client:
         target = None if to is None else to.store
         stored = self._call(self.store.copy, (location, target, image_id), options)
         if isinstance(stored, StoredImage):
-            self._journal.live[str(stored.location)] = to or self
+            receiver = to or self
+            self._journal.live[receiver.straight(stored.location)] = receiver
         return stored
 
     def set_acls(self, *args: Any, **options: Any) -> None:  # noqa: ANN401

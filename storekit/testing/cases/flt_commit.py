@@ -19,7 +19,6 @@ from storekit.testing.context import Context
 from storekit.testing.journal import Client
 from storekit.testing.trials import met, tidied
 from storekit.testing.wire import WRITES, Aim, Lose, Request, Reset, Wire
-from storekit.values import StoredImage
 
 ADD = Capability.ADD
 _MOST_WRITES = 12  # of one add or delete; more are not looked at one by one
@@ -82,7 +81,7 @@ def answer_lost(context: Context) -> None:
 class _Healthy:
     """An add that nothing went wrong with: what it asks, and what its location looks like."""
 
-    def __init__(self, stored: StoredImage, image_id: str, writes: int) -> None:
+    def __init__(self, stored: str, image_id: str, writes: int) -> None:
         self.stored = stored
         self.image_id = image_id
         self.writes = min(writes, _MOST_WRITES)
@@ -92,7 +91,7 @@ class _Healthy:
         if context.claims(Capability.LIST):
             found = (item.location for item in context.client().list() if item.image_id == image_id)
             return next(found, None)
-        text = str(self.stored.location)
+        text = self.stored
         if self.image_id not in text:
             raise NotRun("an image can be found neither by a listing nor by its id")
         return Location(text.replace(self.image_id, image_id))
@@ -103,7 +102,7 @@ def _healthy(context: Context, data: bytes) -> _Healthy:
     client = context.client_behind(wire)
     before, image_id = len(wire.requests), context.new_id()
     stored = client.add(image_id, data)
-    return _Healthy(stored, image_id, _writes(wire.requests[before:]))
+    return _Healthy(client.straight(stored.location), image_id, _writes(wire.requests[before:]))
 
 
 def _writes(requests: list[Request]) -> int:

@@ -115,6 +115,7 @@ def _balanced(context: Context, kind: Callable[[Held], frozenset[str]], what: st
             )
         context.notes[f"more after {name}"] = len(more)
     client.close()
+    context.store.close()  # which added images meanwhile, over connections of its own
     more = kind(settled(lambda now: not kind(now), first, patience))
     if more:
         expected = f"all {what} given back"

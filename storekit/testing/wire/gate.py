@@ -61,6 +61,11 @@ class Gate:
         self._left: int | None = 0
         self._since = 0
 
+    @property
+    def stalled(self) -> bool:
+        """Whether nothing passes any more."""
+        return isinstance(self._fault, Stall) and self.fired > 0
+
     def arm(self, fault: Passing | None, *, times: int | None = 1) -> None:
         """Aim a fault; bytes are counted from here on.
 

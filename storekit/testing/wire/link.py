@@ -231,6 +231,9 @@ class Link:
         block = self._server.recv(_BLOCK)
         if not block:
             self._server_ended = True
+            if self._wire.answers.stalled:
+                self._hang_up()  # the end of the answer does not pass either
+                return
             if self._dialogue is not None:
                 self._dialogue.server_ended()
             self.finish()

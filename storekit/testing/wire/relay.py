@@ -129,6 +129,20 @@ class Wire:
         seen = str(place).replace(f"//{straight}", f"//127.0.0.1:{self.port}", 1)
         return seen if self._tls is None else _secured(seen)
 
+    def straight(self, location: object) -> str:
+        """Give a location as a client that goes straight knows it.
+
+        Args:
+            location: The location, as a client behind the relay knows it.
+        """
+        host, port = self.target
+        here = self.endpoint.partition("://")[2] or self.endpoint
+        seen = str(location)
+        if Location(seen).authority != here:
+            return seen  # the backend's address is no part of its locations
+        plain = seen if self._tls is None else seen.replace("https://", "http://", 1)
+        return plain.replace(f"//{here}", f"//{host}:{port}", 1)
+
     def aim(
         self,
         fault: Exchanging,
