@@ -34,6 +34,7 @@ slow: $(VENV)/.test images
 # What the tests need and pip cannot give: servers, and other people's disk images.
 images:
 	@sh scripts/system-packages
+	@tests/servers/build-versitygw >/dev/null || [ -z "$$STOREKIT_REQUIRE_SERVERS" ]
 	@sh scripts/fetch-images "$(IMAGES)" memtest86+ ipxe debian-installer-12-netboot-amd64 >/dev/null
 
 # Beside glance_store, in a virtual environment of its own: a quarter of an hour.
@@ -58,5 +59,5 @@ $(VENV)/.demo: $(VENV)/.made setup.py
 
 $(VENV)/.test: $(VENV)/.made setup.py
 	@echo "Installing storekit, its drivers' libraries and the tests' tools into $(VENV)"
-	@$(PIP) --editable '.[cli,http,dev]'
+	@$(PIP) --editable '.[cli,http,s3,dev]'
 	@touch $@

@@ -9,7 +9,7 @@ CLI = ["click>=8.1", "rich>=13"]
 # One extra per driver: the library that the driver imports when it is loaded.
 DRIVERS = {
     "http": ["requests>=2.32.3", "urllib3>=2.2"],
-    "s3": ["boto3"],
+    "s3": ["boto3>=1.36"],
     "swift": ["python-swiftclient", "keystoneauth1"],
     "cinder": ["python-cinderclient", "os-brick", "keystoneauth1"],
     "vmware": ["pyvmomi"],
@@ -31,8 +31,11 @@ DEV = [
     *TESTING,
     *DOCS,
     "coverage>=7.4",
+    "flask>=3",  # with flask-cors what moto's server needs, and no more
+    "flask-cors>=4",
     "jsonschema>=4.20",
     "mfusepy>=3.1",
+    "moto[s3]>=5.1",
     "mypy==2.4.*",
     "pytest-xdist>=3.5",
     "ruff==0.17.*",
@@ -76,6 +79,7 @@ setup(
         "storekit.drivers": [
             "filesystem = storekit.drivers.filesystem:FilesystemDriver",
             "http = storekit.drivers.http:HttpDriver",
+            "s3 = storekit.drivers.s3:S3Driver",
         ],
         # Under its module's name, so that -p does not load it a second time.
         "pytest11": ["storekit.testing.plugin = storekit.testing.plugin"],

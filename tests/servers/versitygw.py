@@ -1,0 +1,105 @@
+"""versitygw: an S3 server whose objects are files in a directory.
+
+Version 1.8.0, built from source once into the user's cache by ``build-versitygw``, which needs Go.
+"""
+
+import contextlib
+import http.client
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from servers.daemons import Daemons, daemons, free_ports
+
+__all__ = ["ACCESS_KEY", "SECRET_KEY", "Versitygw", "missing", "versitygw"]
+
+ACCESS_KEY, SECRET_KEY = "versity-access", "versity-secret-0123456789"
+_BUILD = Path(__file__).with_name("build-versitygw")
+
+
+@dataclass
+class Versitygw:
+    """A running server."""
+
+    endpoint: str
+    """Its URL."""
+    data: Path
+    """The directory of its buckets."""
+    pid: int
+    _daemons: Daemons
+    _command: list[object]
+
+    def restart(self) -> None:
+        """Kill it, and start it again with the same objects."""
+        self._daemons.signal("versitygw", 9)
+        self.pid = self._daemons.start("versitygw", self._command)
+        self._daemons.wait_until("versitygw", self._answers)
+
+    def signal(self, number: int) -> None:
+        """Send it a signal.
+
+        Args:
+            number: The signal.
+        """
+        self._daemons.signal("versitygw", number)
+
+    def add_user(self, access_key: str, secret_key: str) -> None:
+        """Make one more user, who may do what bucket policies allow.
+
+        Args:
+            access_key: The access key, which is the name too.
+            secret_key: The secret key.
+        """
+        us = ("--access", ACCESS_KEY, "--secret", SECRET_KEY, "--endpoint-url", self.endpoint)
+        new = ("--access", access_key, "--secret", secret_key, "--role", "user")
+        command = (self._command[0], "admin", *us, "create-user", *new)
+        subprocess.run([str(word) for word in command], check=True, capture_output=True)
+
+    def _answers(self) -> bool:
+        asking = http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=5)
+        with contextlib.closing(asking):
+            asking.request("GET", "/")
+            return asking.getresponse().status < 500
+
+
+def missing() -> str | None:
+    """Say what the machine lacks to run it; None where it lacks nothing."""
+    if _binary() is not None:
+        return None
+    if shutil.which("go") is None:
+        return "versitygw is not built, and there is no Go 1.25 or newer to build it with"
+    return None
+
+
+@contextlib.contextmanager
+def versitygw() -> Iterator[Versitygw]:
+    """Run it on a new, empty directory, and remove both at the end."""
+    binary = _binary() or _built()
+    with daemons("versitygw") as running:
+        (port,) = free_ports(1)
+        data, iam = running.directory / "data", running.directory / "iam"
+        data.mkdir()
+        iam.mkdir()
+        command: list[object] = [binary, "--port", f"127.0.0.1:{port}", "--quiet"]
+        command += ["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--iam-dir", iam]
+        command += ["posix", data]
+        pid = running.start("versitygw", command)
+        server = Versitygw(f"http://127.0.0.1:{port}", data, pid, running, command)
+        running.wait_until("versitygw", server._answers)
+        yield server
+
+
+def _binary() -> str | None:
+    found = subprocess.run([_BUILD, "--show"], capture_output=True, text=True, check=False)
+    path = found.stdout.strip()
+    return path if path and os.access(path, os.X_OK) else None
+
+
+def _built() -> str:
+    done = subprocess.run([_BUILD], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"versitygw cannot be built: {done.stderr[-2000:]}")
+    return done.stdout.strip()
