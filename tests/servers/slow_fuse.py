@@ -111,7 +111,13 @@ def slow_fuse(
     features = [name for name, on in switches.items() if on]
     command = [sys.executable, str(_SERVER), str(backing), str(mountpoint), *features]
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        # Not version 2, which Ceph's packages bring without its programs.
+        env={**os.environ, "FUSE_LIBRARY_NAME": "fuse3"},
     )
     try:
         deadline = time.monotonic() + _READY

@@ -78,6 +78,8 @@ def mirrored(backing: Path, mountpoint: Path) -> Iterator[Mirror]:
         [*command, str(backing), str(mountpoint)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        # Not version 2, which may be installed as well, without its programs.
+        env={**os.environ, "FUSE_LIBRARY_NAME": "fuse3"},
         stderr=subprocess.DEVNULL,  # libfuse complains about a default of its own
         text=True,
     )
