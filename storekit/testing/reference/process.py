@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import http.client
+import os
 import subprocess
 import sys
 import threading
@@ -28,9 +30,15 @@ def shared_port() -> int:
                 stdout=subprocess.PIPE,
                 text=True,
             )
+            atexit.register(_end, _process, os.getpid())
             assert _process.stdout is not None  # noqa: S101 - for the type checker
             _port = int(_process.stdout.readline())
         return _port
+
+
+def _end(process: subprocess.Popen[str], starter: int) -> None:
+    if os.getpid() == starter:  # not in a forked child, whose server it is not
+        process.communicate()
 
 
 def administer(method: str, path: str, body: bytes = b"") -> bytes:
