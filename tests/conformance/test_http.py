@@ -1,9 +1,8 @@
 """The http driver keeps the contract."""
 
-import os
-
 import pytest
 from servers import nginx
+from servers.required import require
 
 from conformance.http import HttpHarness
 from storekit.testing import ConformanceTests
@@ -13,11 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", autouse=True)
 def _a_web_server():
-    missing = nginx.missing()
-    if missing and os.environ.get("STOREKIT_REQUIRE_SERVERS") == "1":
-        pytest.fail(f"a server that must be there is not: {missing}")
-    if missing:
-        pytest.skip(missing)
+    require(nginx.missing())
 
 
 class TestHttp(ConformanceTests):

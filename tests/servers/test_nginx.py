@@ -11,15 +11,12 @@ from pathlib import Path
 import pytest
 
 from servers import nginx as servers_nginx
+from servers.required import require
 
 
 @pytest.fixture(autouse=True)
 def _installed():
-    missing = servers_nginx.missing()
-    if missing and os.environ.get("STOREKIT_REQUIRE_SERVERS") == "1":
-        pytest.fail(f"a server that must be there is not: {missing}")
-    if missing:
-        pytest.skip(missing)
+    require(servers_nginx.missing())
 
 
 def alive(pid):

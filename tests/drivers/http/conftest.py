@@ -1,10 +1,10 @@
 """A web server, images on it, and stores that may read from loopback addresses."""
 
-import os
 import random
 
 import pytest
 from servers import nginx as servers_nginx
+from servers.required import require
 
 import storekit
 
@@ -15,11 +15,7 @@ SIZE = 3_000_017
 @pytest.fixture(scope="session")
 def site():
     """A running nginx that has ``image``, ``small`` and ``empty``."""
-    missing = servers_nginx.missing()
-    if missing and os.environ.get("STOREKIT_REQUIRE_SERVERS") == "1":
-        pytest.fail(f"a server that must be there is not: {missing}")
-    if missing:
-        pytest.skip(missing)
+    require(servers_nginx.missing())
     with servers_nginx.nginx() as running:
         (running.root / "image").write_bytes(random.Random(7).randbytes(SIZE))
         (running.root / "small").write_bytes(bytes(range(256)))
