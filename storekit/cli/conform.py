@@ -108,8 +108,9 @@ def _run(
         report = runner.run(kind, level=level, select=select, seed=seed, waivers=signed)
     except ConfigurationError:
         raise
-    except (StoreError, OSError) as error:
-        session.note(f"no store to hold to the contract: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever a harness raises
+        said = str(error) if isinstance(error, StoreError | OSError) else repr(error)
+        session.note(f"no store to hold to the contract: {said}")
         return EXIT_ENVIRONMENT
     _write(report, targets)
     if session.json:

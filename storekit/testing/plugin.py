@@ -69,8 +69,10 @@ def pytest_collection_modifyitems(
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Give what was not run its own letter and word."""
+    if report.when != "call":  # also the report of a collection, which has no properties
+        return None
     outcome = dict(report.user_properties).get(OUTCOME)
-    if report.when != "call" or not isinstance(outcome, str) or outcome not in _LETTERS:
+    if not isinstance(outcome, str) or outcome not in _LETTERS:
         return None
     return outcome, _LETTERS[outcome], outcome
 
@@ -129,8 +131,9 @@ class _CaseItem(pytest.Item):
         self._case = case
 
     def runtest(self) -> None:
-        result = self.parent.running().run(self._case)
-        judge(result, lambda name, value: self.user_properties.append((name, value)))
+        session = self.parent.running()
+        result = session.run(self._case)
+        judge(result, lambda name, value: self.user_properties.append((name, value)), session.seed)
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:  # noqa: ANN401 - pytest's
         if isinstance(excinfo.value, Failed | KitError):

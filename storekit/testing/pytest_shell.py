@@ -27,10 +27,11 @@ class Failed(AssertionError):
 
     Args:
         result: What it found.
+        seed: The seed of the run.
     """
 
-    def __init__(self, result: Result) -> None:
-        super().__init__(evidence(result))
+    def __init__(self, result: Result, seed: int) -> None:
+        super().__init__(evidence(result, seed))
 
 
 class KitError(RuntimeError):
@@ -38,10 +39,11 @@ class KitError(RuntimeError):
 
     Args:
         result: What happened.
+        seed: The seed of the run.
     """
 
-    def __init__(self, result: Result) -> None:
-        super().__init__(evidence(result))
+    def __init__(self, result: Result, seed: int) -> None:
+        super().__init__(evidence(result, seed))
 
 
 class ConformanceTests:
@@ -80,7 +82,8 @@ class ConformanceTests:
         record_property: Record,
     ) -> None:
         """Hold the store to one case of the contract."""
-        judge(_session_of(request).run(conformance_case), record_property)
+        session = _session_of(request)
+        judge(session.run(conformance_case), record_property, session.seed)
 
 
 _SESSION = pytest.StashKey[Session]()
@@ -103,36 +106,39 @@ def _session_of(request: pytest.FixtureRequest) -> Session:
     return found
 
 
-def judge(result: Result, record_property: Record) -> None:
+def judge(result: Result, record_property: Record, seed: int) -> None:
     """Make what pytest knows of a result.
 
     Args:
         result: The result.
         record_property: pytest's fixture of this name.
+        seed: The seed of the run: the same one makes the same choices.
 
     Raises:
         Failed: It is a FAIL.
         KitError: It is an ERROR.
     """
     if result.outcome is Outcome.FAIL:
-        raise Failed(result)
+        raise Failed(result, seed)
     if result.outcome is Outcome.ERROR:
-        raise KitError(result)
+        raise KitError(result, seed)
     if result.outcome is not Outcome.PASS:
         record_property(OUTCOME, result.outcome.value)
         pytest.skip(f"{result.outcome.value}: {result.reason}")
 
 
-def evidence(result: Result) -> str:
+def evidence(result: Result, seed: int) -> str:
     """Write what a failed case found.
 
     Args:
         result: Its result.
+        seed: The seed of the run.
     """
     lines = [
         f"{result.case.id} {result.outcome.value}: {result.case.sentence}",
         f"  expected  {result.expected or '-'}",
         f"  got       {result.actual or result.reason}",
         *(f"  call      {call}" for call in result.calls),
+        f"  seed      {seed}",
     ]
     return "\n".join([*lines, "", result.trace])

@@ -85,10 +85,13 @@ def apply_waivers(
             expected=f"a failure: {waiver.reason}",
             actual="it passes",
         )
-    if result.outcome is not Outcome.FAIL:
+    if result.outcome is Outcome.ERROR:
         return result
     if waiver.expires < (today or datetime.now(UTC).date()):
-        return replace(result, reason=f"{result.reason} (waived until {waiver.expires})")
+        why = f"{result.reason} (waived until {waiver.expires})"
+        return replace(result, outcome=Outcome.FAIL, reason=why)
+    if result.outcome is not Outcome.FAIL:
+        return result
     return replace(
         result,
         outcome=Outcome.WAIVED,

@@ -81,7 +81,7 @@ def test_without_the_plugin_nothing_that_was_not_run_counts_as_passed(project):
 def test_a_failure_shows_the_evidence(project):
     project.makepyfile(test_acme=MODULE.format(wrong=1))
     result = project.runpytest_subprocess("-p", "storekit.testing.plugin", "test_acme.py")
-    result.stdout.fnmatch_lines(["*SIZ-01 FAIL:*", "*expected*get_size: 1*", "*call*add(*"])
+    result.stdout.fnmatch_lines(["*SIZ-01 FAIL:*", "*expected*get_size: 1*", "*call*add(*", "*seed*1*"])
     assert counts(result)["failed"] == 1
     assert result.ret == 1
 
@@ -138,3 +138,10 @@ def test_a_wrong_file_is_a_usage_error(project, text, what):
     )
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.re_match_lines([f".*({what}).*"])
+
+
+def test_a_module_that_cannot_be_imported_is_shown_as_that(project):
+    project.makepyfile(test_broken="import nothing_like_this")
+    done = project.runpytest_subprocess("-p", "storekit.testing.plugin")
+    done.stdout.fnmatch_lines(["*No module named 'nothing_like_this'*"])
+    assert "AttributeError" not in done.stdout.str() + done.stderr.str()

@@ -103,7 +103,7 @@ def again(context: Context) -> None:
 @case(
     "DEL-05",
     needs=DELETE,
-    sentence="A delete MUST leave images alone whose ids begin or end alike.",
+    sentence="A delete MUST leave images alone whose ids begin or end alike, or differ in case.",
     why="One image's end must not be another's.",
     mistakes="Deleting by prefix, as segments are; a pattern in the name.",
 )
@@ -111,7 +111,8 @@ def neighbours(context: Context) -> None:
     """Delete in the middle of ids that are alike."""
     base = context.new_id()
     others = {}
-    for image_id in (f"{base}0", f"{base}-1", f"{base}.part", base[:-1], f"x{base}", f"{base}*"):
+    alike = (f"{base}0", f"{base}-1", f"{base}.part", base[:-1], f"x{base}", f"{base}*")
+    for image_id in (*alike, base.upper()):
         if len(image_id.encode()) <= context.limits.max_id_length:
             data = context.payload(997)
             others[image_id] = context.image(data, image_id), data

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from storekit.capabilities import Capability
-from storekit.errors import Duplicate, SizeMismatch
+from storekit.errors import DigestMismatch, Duplicate, SizeMismatch
 from storekit.testing.case import Level, Violation, case
 from storekit.testing.children import in_child
 from storekit.testing.context import Context
@@ -54,6 +54,12 @@ def none(context: Context) -> None:
 
     with context.expect_error(ValueError, did="an add whose source fails"):
         client.add(context.new_id(), Tap(context.payload(3 * part), at=fail), 3 * part)
+    with context.expect_error(DigestMismatch, did="an add of other bytes than expected"):
+        data = Tap(context.payload(2 * part))
+        client.add(context.new_id(), data, 2 * part, expect={"md5": "0" * 32})
+    with context.expect_error(ValueError, did="an add whose verifier refuses it"):
+        data = Tap(context.payload(2 * part))
+        client.add(context.new_id(), data, 2 * part, verifier=_Refusing(error))
     if context.claims(Capability.ADD_UNKNOWN_SIZE):
         client.add(context.new_id(), Trickle(*[context.payload(part)] * 3))
     if context.claims(Capability.GET):
@@ -64,6 +70,17 @@ def none(context: Context) -> None:
     for other in (client, context.client()):
         found = _names(context.leftovers(other)) - before
         context.check(not found, "no leftover", sorted(found), "adds that have all ended")
+
+
+class _Refusing:
+    """A verifier that likes no image."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def update(self, _: bytes) -> None:
+        """Refuse."""
+        raise self._error
 
 
 @case(

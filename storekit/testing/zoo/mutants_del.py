@@ -122,6 +122,19 @@ class DeleteIsPrefix(MemoryDriver):
                 super().delete(listing.location, context)
 
 
+@mutant(kills="DEL-05")
+class DeleteIgnoresCase(MemoryDriver):
+    """Every image is deleted whose id differs in case alone."""
+
+    def delete(self, location: Location, context: Context = None) -> None:
+        """Delete by the folded id."""
+        folded = self.image_id(location).casefold()
+        super().delete(location, context)
+        for listing in tuple(self.list(context)):
+            if listing.image_id.casefold() == folded:
+                super().delete(listing.location, context)
+
+
 @mutant(kills="DEL-06")
 class DeleteKeepsSegments(DirectoryDriver):
     """A large image has a segment, and its delete forgets it."""

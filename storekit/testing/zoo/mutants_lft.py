@@ -11,6 +11,7 @@ from pathlib import Path
 
 from storekit.context import RequestContext
 from storekit.driver import Leftover
+from storekit.errors import DigestMismatch
 from storekit.testing.reference import DirectoryDriver, MemoryDriver
 from storekit.testing.reference.directory import UPLOADS
 from storekit.testing.zoo.mutants import mutant
@@ -47,6 +48,20 @@ class UploadStaysAfterCommit(DirectoryDriver):
         with super()._upload() as (descriptor, path):
             yield descriptor, path
             (self._root / UPLOADS / f"{path.name}0").hardlink_to(path)
+
+
+@mutant(kills="LFT-01")
+class UploadStaysAfterWrongDigest(DirectoryDriver):
+    """What an add of other bytes than expected has written stays."""
+
+    @contextmanager
+    def _upload(self) -> Iterator[tuple[int, Path]]:
+        with super()._upload() as (descriptor, path):
+            try:
+                yield descriptor, path
+            except DigestMismatch:
+                (self._root / UPLOADS / f"{path.name}0").hardlink_to(path)
+                raise
 
 
 @mutant(kills="LFT-01")
