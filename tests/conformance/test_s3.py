@@ -10,20 +10,24 @@ from storekit.testing import ConformanceTests
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="class")
+def _versitygw():
+    require(versitygw.missing())
+
+
+@pytest.fixture(scope="class")
+def _radosgw():
+    require(ceph.missing(gateway=True))
+
+
+@pytest.mark.usefixtures("_versitygw")
 class TestVersitygw(ConformanceTests):
     harness = VersitygwHarness
 
-    @pytest.fixture(scope="class", autouse=True)
-    def _server(self):
-        require(versitygw.missing())
 
-
+@pytest.mark.usefixtures("_radosgw")
 class TestRadosgw(ConformanceTests):
     harness = RadosgwHarness
-
-    @pytest.fixture(scope="class", autouse=True)
-    def _server(self):
-        require(ceph.missing(gateway=True))
 
 
 class TestMoto(ConformanceTests):
