@@ -9,7 +9,7 @@ CLI = ["click>=8.1", "rich>=13"]
 # One extra per driver: the library that the driver imports when it is loaded.
 DRIVERS = {
     "http": ["requests>=2.32.3", "urllib3>=2.2"],
-    "s3": ["boto3>=1.36"],
+    "s3": ["boto3>=1.36", "urllib3>=2.2"],
     "swift": ["python-swiftclient", "keystoneauth1"],
     "cinder": ["python-cinderclient", "os-brick", "keystoneauth1"],
     "vmware": ["pyvmomi"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import InsecureRequestWarning
 
 from storekit.capabilities import Limits
 from storekit.drivers.s3.faults import STALE_KEYS, code_of, status_of
@@ -267,6 +269,9 @@ class Bucket:
             proxies={"http": options.proxy, "https": options.proxy} if options.proxy else None,
         )
         verify: bool | str | None = str(options.ca_file) if options.ca_file else None
+        if options.insecure:
+            # The operator has decided so; urllib3 would say it at every request.
+            warnings.filterwarnings("ignore", category=InsecureRequestWarning)
         client = self._session.client(
             "s3",
             region_name=self._session.region_name or _DEFAULT_REGION,
