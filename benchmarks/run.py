@@ -29,7 +29,7 @@ __all__ = ["main"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 BUILD = CHECKOUT / "build"
-SUITES = ("filesystem",)
+SUITES = ("filesystem", "s3")
 LARGE = 4096
 
 
@@ -51,11 +51,12 @@ def main(arguments: list[str]) -> int:
         save(report, asked.output)
         print(f"results: {asked.output}")
     print(f"\n{markdown(report)}")
-    plot = CHECKOUT / "docs" / "performance.svg" if asked.write_docs else asked.plot
+    page = CHECKOUT / "docs" / ("performance-s3.md" if asked.suite == ["s3"] else "performance.md")
+    plot = page.with_suffix(".svg") if asked.write_docs else asked.plot
     draw(report, plot)
     print(f"plot: {plot}")
     if asked.write_docs:
-        write_docs(report, CHECKOUT / "docs" / "performance.md", plot)
+        write_docs(report, page, plot)
     return 0
 
 
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--dir", type=Path, default=BUILD, help="on the disk to measure (%(default)s)")
     add("--output", type=Path, default=BUILD / "benchmark.json", help="JSON (%(default)s)")
     add("--plot", type=Path, default=BUILD / "benchmark.svg", help="SVG or PNG (%(default)s)")
-    add("--write-docs", action="store_true", help="put tables and plot into docs/performance.*")
+    add("--write-docs", action="store_true", help="put tables and plot into docs/")
     add("--from-json", type=Path, metavar="FILE", help="show an earlier result, measure nothing")
     add("--venv", type=Path, default=BUILD / "benchmark-venv", help="made there (%(default)s)")
     return parser
@@ -99,7 +100,9 @@ def _enter(directory: Path, arguments: list[str]) -> None:
     ]
     # Every time, so that the entry points are those of the checkout as it is now.
     requirements = Path(__file__).parent / "requirements.txt"
-    subprocess.run([*pip, "--requirement", requirements, "--editable", CHECKOUT], check=True)
+    subprocess.run(
+        [*pip, "--requirement", requirements, "--editable", f"{CHECKOUT}[s3]"], check=True
+    )
     sys.stdout.flush()
     os.execv(python, [str(python), __file__, *arguments])
 

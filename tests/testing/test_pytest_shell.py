@@ -81,7 +81,9 @@ def test_without_the_plugin_nothing_that_was_not_run_counts_as_passed(project):
 def test_a_failure_shows_the_evidence(project):
     project.makepyfile(test_acme=MODULE.format(wrong=1))
     result = project.runpytest_subprocess("-p", "storekit.testing.plugin", "test_acme.py")
-    result.stdout.fnmatch_lines(["*SIZ-01 FAIL:*", "*expected*get_size: 1*", "*call*add(*", "*seed*1*"])
+    result.stdout.fnmatch_lines(
+        ["*SIZ-01 FAIL:*", "*expected*get_size: 1*", "*call*add(*", "*seed*1*"]
+    )
     assert counts(result)["failed"] == 1
     assert result.ret == 1
 
