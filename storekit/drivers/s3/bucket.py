@@ -37,8 +37,8 @@ _WITH_KEY = frozenset(
     | {"upload_part_copy"}
 )
 _WRITES = frozenset({"put_object", "create_multipart_upload"})
-# What servers answer that do not know the checksums of which botocore sends one with each write.
 _CHECKSUM = "CRC32"
+# What servers answer that do not know the checksums of which botocore sends one with each write.
 _NO_CHECKSUMS = frozenset({"NotImplemented", "InvalidRequest", "InvalidArgument"})
 _CHECKED = frozenset({"put_object", "create_multipart_upload", "upload_part"})
 

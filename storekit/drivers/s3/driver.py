@@ -37,7 +37,7 @@ _LONGEST_KEY = 1024
 _AMAZON = ".amazonaws.com"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _COPY_PART = 1 << 30
-_MISSING, _CANNOT_COPY = frozenset({404}), frozenset({403, 404, 501})
+_CANNOT_COPY = frozenset({403, 404, 501})
 
 
 class S3Driver(Driver):

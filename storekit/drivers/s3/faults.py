@@ -33,9 +33,14 @@ from storekit.errors import (
 __all__ = ["STALE_KEYS", "clock_of", "code_of", "fault_of", "may_pass", "status_of"]
 
 _UNKNOWN_USER = "check access_key, secret_key and session_token, or boto3's own configuration"
-_CODES: dict[str, tuple[type[StoreError], str, str | None]] = {
-    "NoSuchKey": (NotFound, "there is no such image", None),
-    "NoSuchVersion": (NotFound, "there is no such image", None),
+_Meaning = tuple[type[StoreError], str, str | None]
+"""The error, what it says, and its hint."""
+_MISSING: _Meaning = (NotFound, "there is no such image", None)
+_NO_SPACE: _Meaning = (StorageFull, "the server has no space left", None)
+_CHANGED: _Meaning = (DataError, "the data changed on its way to the server", "add it again")
+_CODES: dict[str, _Meaning] = {
+    "NoSuchKey": _MISSING,
+    "NoSuchVersion": _MISSING,
     "NoSuchBucket": (
         Unavailable,
         "the bucket does not exist",
@@ -73,25 +78,17 @@ _CODES: dict[str, tuple[type[StoreError], str, str | None]] = {
     "ConditionalRequestConflict": (Unavailable, "another write of the same key is under way", None),
     "EntityTooLarge": (StorageFull, "the image is larger than the server takes", None),
     "QuotaExceeded": (StorageFull, "the quota is used up", "free space, or raise the quota"),
-    "XMinioStorageFull": (StorageFull, "the server has no space left", None),
-    "InsufficientCapacity": (StorageFull, "the server has no space left", None),
+    "XMinioStorageFull": _NO_SPACE,
+    "InsufficientCapacity": _NO_SPACE,
     "EntityTooSmall": (
         ConfigurationError,
         "the server wants longer parts",
         "raise part_size",
     ),
-    "BadDigest": (DataError, "the data changed on its way to the server", "add it again"),
-    "InvalidDigest": (DataError, "the data changed on its way to the server", "add it again"),
-    "XAmzContentChecksumMismatch": (
-        DataError,
-        "the data changed on its way to the server",
-        "add it again",
-    ),
-    "XAmzContentSHA256Mismatch": (
-        DataError,
-        "the data changed on its way to the server",
-        "add it again",
-    ),
+    "BadDigest": _CHANGED,
+    "InvalidDigest": _CHANGED,
+    "XAmzContentChecksumMismatch": _CHANGED,
+    "XAmzContentSHA256Mismatch": _CHANGED,
     "InvalidObjectState": (
         Unsupported,
         "the image is in an archive and cannot be read",
@@ -110,17 +107,17 @@ _CODES: dict[str, tuple[type[StoreError], str, str | None]] = {
         None,
     ),
 }
-_STATUSES: dict[int, tuple[type[StoreError], str, str | None]] = {
+_STATUSES: dict[int, _Meaning] = {
     401: (NotAuthenticated, "the server does not know us", _UNKNOWN_USER),
     403: _CODES["AccessDenied"],
-    404: _CODES["NoSuchKey"],
+    404: _MISSING,
     405: (Unsupported, "the server does not allow it", None),
     408: _CODES["RequestTimeout"],
     409: _CODES["OperationAborted"],
     413: _CODES["EntityTooLarge"],
     429: _CODES["SlowDown"],
     501: (Unsupported, "the server cannot do it", None),
-    507: _CODES["InsufficientCapacity"],
+    507: _NO_SPACE,
 }
 # The first that fits: what botocore raises where there was no answer, or none that it can read.
 _EXCEPTIONS: tuple[tuple[tuple[type[Exception], ...], type[StoreError], str, str | None], ...] = (

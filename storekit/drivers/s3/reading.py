@@ -90,7 +90,6 @@ class _Opened:
     """The answer to a ranged request. Gives connection and slot back at its end, or closed."""
 
     def __init__(self, answer: Answer, slot: Slot, begin: int, end: int, total: int) -> None:
-        self.begin = begin
         self.end = end
         self.total = total
         self.etag = str(answer["ETag"])

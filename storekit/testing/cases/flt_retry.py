@@ -70,7 +70,7 @@ def twice_busy(context: Context) -> None:
         steps["get"] = lambda: context.holds(seen, context.read(location), client)
     if context.claims(Capability.ADD):
         for size in upload_sizes(context, 997):
-            steps[f"add of {size} bytes"] = partial(_added, context, client, wire, size)
+            steps[f"add of {size} bytes"] = partial(_added, context, client, size)
     if context.claims(Capability.DELETE):
         steps["delete"] = lambda: _deleted(context, client, wire)
     for verb, step in steps.items():
@@ -83,11 +83,11 @@ def twice_busy(context: Context) -> None:
         _counted(context, busy, client, did)
 
 
-def _added(context: Context, client: Client, wire: Wire, size: int) -> None:
+def _added(context: Context, client: Client, size: int) -> None:
     data = context.payload(size)
     source = Tap(data)
     stored = client.add(context.new_id(), source, len(data))
-    context.holds(wire.straight(stored.location), data)
+    context.holds(client.straight(stored.location), data)
     context.same(source.position, len(data), "bytes taken from the source")
     context.check(not source.rewound, "a source that is read once", "rewound", "an add, retried")
 

@@ -107,7 +107,7 @@ def _upload(context: Context, wire: Wire, size: int) -> None:
 
     def add() -> None:
         stored = client.add(image_id, data, progress=progress)
-        context.holds(wire.straight(stored.location), data)
+        context.holds(client.straight(stored.location), data)
 
     did = "an upload whose credentials expire"
     if _renewed_or_refused(guard, add, did):

@@ -136,7 +136,7 @@ class Wire:
             location: The location, as a client behind the relay knows it.
         """
         host, port = self.target
-        here = self.endpoint.partition("://")[2] or self.endpoint
+        here = f"127.0.0.1:{self.port}"
         seen = str(location)
         if Location(seen).authority != here:
             return seen  # the backend's address is no part of its locations
