@@ -185,8 +185,7 @@ class Upload:
                 self._give_name(directory, fd, name)
             except (FileExistsError, FileNotFoundError):
                 # A network filesystem asks again if an answer was lost, and finds its own doing.
-                found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-                if not os.path.samestat(found, os.fstat(fd)):
+                if not _bears(name, directory, fd):
                     raise
             self._unhide(directory)
 
@@ -211,6 +210,15 @@ class Upload:
         if self._hidden is not None:
             with suppress(OSError):  # what stays is found by leftovers()
                 os.unlink(self._hidden, dir_fd=directory)
+
+
+def _bears(name: bytes, directory: int, fd: int) -> bool:
+    """Tell whether a file has a name; it has not where a rival's was taken away just now."""
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(found, os.fstat(fd))
 
 
 def _write_all(fd: int, data: memoryview, offset: int) -> None:

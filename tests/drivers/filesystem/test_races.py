@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import threading
 
 import pytest
 
@@ -61,3 +62,24 @@ def test_of_sixteen_processes_one_wins_and_the_others_are_told(open_store, tmp_p
     for child in children:
         child.join(60)
         assert child.exitcode == 0
+
+
+def add_and_delete(path, told):
+    with storekit.open_store("filesystem", path=path) as store:
+        for _ in range(3_000):
+            try:
+                store.delete(store.add("image", b"x", hashes=()).location)
+            except storekit.StoreError as error:
+                told.add(type(error))
+
+
+def test_a_rival_that_is_deleted_at_once_is_a_duplicate_all_the_same(tmp_path):
+    told = set()
+    threads = [
+        threading.Thread(target=add_and_delete, args=(str(tmp_path), told)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert told == {storekit.Duplicate}
