@@ -9,9 +9,7 @@ Special is that whoever may name a location makes this process connect: see ``po
 from __future__ import annotations
 
 import base64
-import os
 import ssl
-import threading
 from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import unquote_to_bytes
 
@@ -32,6 +30,7 @@ from storekit.drivers.http.target import Target
 from storekit.drivers.http.transport import Transport
 from storekit.errors import ConfigurationError, StoreError
 from storekit.location import Location
+from storekit.perprocess import PerProcess
 from storekit.retry import RetryPolicy
 from storekit.values import Content
 
@@ -88,10 +87,8 @@ class HttpDriver(Driver):
         )
         self._retry = RetryPolicy(self.limits.max_attempts, self.limits.op_budget)
         self._ranging = RangeMemory()
-        self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
-        self._transport: Transport | None = None
-        self._process = 0
+        self._transport = PerProcess(self._connect)
 
     def open(self) -> None:
         """Read the certificates to trust. There is no server to connect to yet.
@@ -103,9 +100,7 @@ class HttpDriver(Driver):
 
     def close(self) -> None:
         """Close what is idle. May be called twice, and without ``open``."""
-        with self._lock:
-            transport, self._transport = self._transport, None
-        if transport is not None and self._process == os.getpid():
+        if transport := self._transport.take():
             transport.close()
 
     def owns(self, location: Location) -> bool | None:
@@ -186,7 +181,7 @@ class HttpDriver(Driver):
     def _image(self, location: Location) -> WebImage:
         target = Target.of(location)
         asker = Asker(
-            self._connected(),
+            self._transport.get(),
             target,
             self._authorization(location, target),
             self.config.max_redirects,
@@ -203,14 +198,9 @@ class HttpDriver(Driver):
         secret = options.password.get_secret_value() if options.password else ""
         return _basic(options.username.encode(), secret.encode())
 
-    def _connected(self) -> Transport:
-        """Give this process's transport: connections must not be shared across a fork."""
-        with self._lock:
-            if self._transport is None or self._process != os.getpid():
-                tls = self._tls = self._tls or self._tls_context()
-                self._transport = Transport(self._policy, self.limits, tls)
-                self._process = os.getpid()
-            return self._transport
+    def _connect(self) -> Transport:
+        tls = self._tls = self._tls or self._tls_context()
+        return Transport(self._policy, self.limits, tls)
 
     def _tls_context(self) -> ssl.SSLContext:
         file = str(self.config.ca_file or certifi.where())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -26,6 +24,7 @@ from storekit.drivers.s3.upload import Upload
 from storekit.drivers.s3.uploads import Unfinished, unfinished
 from storekit.errors import Duplicate, InvalidArgument, StoreError, Unavailable
 from storekit.location import Location
+from storekit.perprocess import PerProcess
 from storekit.source import Source
 from storekit.transfer import PartSizes
 
@@ -78,9 +77,7 @@ class S3Driver(Driver):
         )
         known = {"yes": True, "no": False, "auto": None}[options.conditional_writes]
         self._conditional = Conditional(known, prefix)
-        self._lock = threading.Lock()
-        self._bucket: Bucket | None = None
-        self._process = 0
+        self._bucket = PerProcess(lambda: Bucket(self.config, self.limits))
         self._url = options.endpoint
 
     def open(self) -> None:
@@ -91,7 +88,7 @@ class S3Driver(Driver):
         """
         if self._conditional.honoured is False:
             self._withdraw("conditional_writes = no")
-        bucket = self._here()
+        bucket = self._bucket.get()
         self._url = bucket.url
         try:
             bucket.check()
@@ -102,9 +99,7 @@ class S3Driver(Driver):
 
     def close(self) -> None:
         """Close the connections. May be called twice, and without ``open``."""
-        with self._lock:
-            bucket, self._bucket = self._bucket, None
-        if bucket is not None and self._process == os.getpid():
+        if bucket := self._bucket.take():
             bucket.close()
 
     def owns(self, location: Location) -> bool | None:
@@ -153,7 +148,7 @@ class S3Driver(Driver):
             OutcomeUnknown: The answer of the commit was lost and cannot be found out.
             StorageFull: It takes more parts than there may be.
         """
-        bucket, key = self._here(), self.config.prefix + image_id
+        bucket, key = self._bucket.get(), self.config.prefix + image_id
         self._refuse_taken(bucket, key)
         upload = Upload(bucket, key, exclusive=self._exclusive(bucket))
         limits = self.limits
@@ -184,7 +179,7 @@ class S3Driver(Driver):
             NotFound: There is no such image.
             DataError: The server sent something else than was asked for.
         """
-        return read(self._here(), self._key_of(location), offset, length, self.limits)
+        return read(self._bucket.get(), self._key_of(location), offset, length, self.limits)
 
     def get_size(self, location: Location, context: RequestContext | None = None) -> int:
         """Tell the size of an image.
@@ -196,7 +191,7 @@ class S3Driver(Driver):
         Raises:
             NotFound: There is no such image.
         """
-        return self._here().head(self._key_of(location)).size
+        return self._bucket.get().head(self._key_of(location)).size
 
     def delete(self, location: Location, context: RequestContext | None = None) -> None:
         """Delete an image. The server says yes to a missing one too, so it is looked at before.
@@ -209,7 +204,7 @@ class S3Driver(Driver):
             NotFound: There is no such image.
             OutcomeUnknown: The answer was lost and cannot be found out.
         """
-        bucket, key = self._here(), self._key_of(location)
+        bucket, key = self._bucket.get(), self._key_of(location)
         bucket.head(key)
         error = failure_of(partial(bucket.call, "delete_object", Key=key))
         if error is not None and not (leaves_doubt(error) and look(bucket, key, error) is None):
@@ -221,7 +216,7 @@ class S3Driver(Driver):
         Args:
             context: Not used.
         """
-        bucket, prefix = self._here(), self.config.prefix
+        bucket, prefix = self._bucket.get(), self.config.prefix
         page: dict[str, object] = {}
         while True:
             answer = bucket.call("list_objects_v2", Prefix=prefix, **page)
@@ -244,7 +239,7 @@ class S3Driver(Driver):
             older_than: The least age.
             context: Not used.
         """
-        for upload in unfinished(self._here(), self.config.prefix):
+        for upload in unfinished(self._bucket.get(), self.config.prefix):
             ours = _is_image(upload.key, self.config.prefix) or upload.key == self._conditional.key
             if ours and upload.is_dead(self.config.upload_idle) and upload.age >= older_than:
                 yield upload.leftover(self.store_name)
@@ -260,7 +255,7 @@ class S3Driver(Driver):
             NotFound: It is gone.
             InUse: Somebody does.
         """
-        bucket = self._here()
+        bucket = self._bucket.get()
         upload = Unfinished.of(bucket, leftover)
         upload.check_dead(self.config.upload_idle)
         upload.abort(bucket)
@@ -287,13 +282,13 @@ class S3Driver(Driver):
             Duplicate: The key is taken.
             DataError: The image changed meanwhile.
         """
-        bucket, key = self._here(), self.config.prefix + image_id
-        if not isinstance(other, S3Driver) or other._here().url != bucket.url:  # noqa: SLF001 - same class
+        bucket, key = self._bucket.get(), self.config.prefix + image_id
+        if not isinstance(other, S3Driver) or other._bucket.get().url != bucket.url:  # noqa: SLF001 - same class
             return None
         if "customer" in {self.config.sse, other.config.sse}:
             return None
         source = other._key_of(location)  # noqa: SLF001 - same class
-        head = other._here().head(source)  # noqa: SLF001 - same class
+        head = other._bucket.get().head(source)  # noqa: SLF001 - same class
         if not head.size:
             return None
         self._refuse_taken(bucket, key)
@@ -307,14 +302,6 @@ class S3Driver(Driver):
                 return None
             raise
         return self._location(bucket, key)
-
-    def _here(self) -> Bucket:
-        """Give this process's bucket: connections must not be shared across a fork."""
-        with self._lock:
-            if self._bucket is None or self._process != os.getpid():
-                self._bucket = Bucket(self.config, self.limits)
-                self._process = os.getpid()
-            return self._bucket
 
     def _exclusive(self, bucket: Bucket) -> bool:
         honoured = self._conditional.find_out(bucket)
