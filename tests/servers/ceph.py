@@ -1,4 +1,4 @@
-"""Ceph: a cluster of one node, with monitor, OSD, and on demand the S3 gateway radosgw.
+"""Ceph: a cluster of one node: monitor and OSD; on demand the S3 gateway radosgw, and the manager.
 
 Debian's packages of Ceph 16.2. Everything is in a temporary directory, on free loopback ports.
 """
@@ -8,23 +8,28 @@ import glob
 import importlib.machinery
 import importlib.util
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from servers.daemons import Daemons, daemons, free_ports, lacking, path
+from servers.daemons import Daemons, daemons, lacking, path
 
-__all__ = ["ACCESS_KEY", "SECRET_KEY", "Ceph", "ceph", "load_bindings", "missing"]
+__all__ = ["ACCESS_KEY", "SECRET_KEY", "Ceph", "bindings", "ceph", "load_bindings", "missing"]
 
 ACCESS_KEY, SECRET_KEY = "TESTKEY", "TESTSECRET-0123456789"
 
 _PROGRAMS = {"ceph-mon": "ceph-mon", "ceph-osd": "ceph-osd", "monmaptool": "ceph-common"}
 _GATEWAY = {"radosgw": "radosgw", "radosgw-admin": "ceph-common"}
+_MANAGER = {"ceph-mgr": "ceph-mgr"}
 _BINDINGS = "/usr/lib/python3/dist-packages"
+_BOTH = ("rados", "rbd")  # in this order: rbd needs rados
 _CONFIGURATION = """\
 [global]
 fsid = {fsid}
@@ -47,6 +52,7 @@ err_to_stderr = false
 mon_data = {dir}/mon.$id
 osd_data = {dir}/osd.$id
 rgw_data = {dir}/rgw
+mgr_data = {dir}/mgr.$id
 osd_pool_default_size = 1
 osd_pool_default_min_size = 1
 osd_pool_default_pg_num = 4
@@ -59,6 +65,7 @@ mon_max_pg_per_osd = 1000
 mon_warn_on_pool_no_redundancy = false
 mon_data_avail_warn = 1
 mon_data_avail_crit = 0
+mon_mgr_mkfs_grace = 1000000000
 paxos_propose_interval = 0.02
 paxos_min_wait = 0.01
 bdev_aio_poll_ms = 10
@@ -71,9 +78,14 @@ bluestore_block_size = {size}
 osd_memory_target = 939524096
 osd_op_thread_timeout = 3600
 osd_op_thread_suicide_timeout = 36000
+rbd_default_clone_format = 2
 [osd]
 public_addr = 127.0.0.1
 cluster_addr = 127.0.0.1
+[mgr]
+public_addr = 127.0.0.1
+mgr_module_path = {dir}/no-modules
+mgr_stats_period = 1
 [client]
 client_mount_timeout = 10
 [client.rgw]
@@ -93,10 +105,12 @@ class Ceph:
     endpoint: str
     """The URL of its S3 gateway, where it has one."""
 
-    def __init__(self, running: Daemons, store: str, size: int) -> None:
+    def __init__(
+        self, running: Daemons, store: str, size: int, settings: Mapping[str, object]
+    ) -> None:
         self.conf = running.directory / "ceph.conf"
         self._running = running
-        self._mon_port, self._rgw_port = free_ports(2)
+        self._mon_port, self._rgw_port = running.ports(2)
         self._fsid = str(uuid.uuid4())
         self.conf.write_text(
             _CONFIGURATION.format(
@@ -107,12 +121,13 @@ class Ceph:
                 store=store,
                 size=size,
             )
+            + "".join(["[global]\n", *(f"{name} = {settings[name]}\n" for name in settings)])
         )
 
     def start(self) -> None:
         """Make the cluster, and start it."""
         osd, monmap = str(uuid.uuid4()), self.conf.with_name("monmap")
-        for name in ("mon.a", "osd.0"):
+        for name in ("mon.a", "osd.0", "mgr.x", "no-modules"):
             (self.conf.parent / name).mkdir()
         address = f"[v2:127.0.0.1:{self._mon_port}]"
         new = ("--create", "--fsid", self._fsid, "--set-min-mon-release", "pacific")
@@ -124,9 +139,31 @@ class Ceph:
             "--no-mon-config",
         )
         self.ask("osd new", uuid=osd)
-        self._start("osd.0", "ceph-osd", "-i", "0")
-        self._running.wait_until("osd.0", lambda: self.ask("osd dump")["osds"][0]["up"])
+        self.start_osd()
         self.ask("osd set-require-min-compat-client", version="mimic")
+
+    def start_osd(self) -> None:
+        """Start the OSD, also after it was killed; with ``memstore`` it has lost its objects."""
+        before = self._osd()["up_from"]
+        self._start("osd.0", "ceph-osd", "-i", "0")
+        self._running.wait_until("osd.0", lambda: self._osd()["up_from"] > before)
+
+    def start_manager(self) -> None:
+        """Start the manager, without which what is used and free is told as zero."""
+        self._start("mgr.x", "ceph-mgr", "-i", "x")
+        self._running.wait_until("mgr.x", lambda: self.ask("mgr stat")["available"])
+
+    def make_pool(self, name: str) -> None:
+        """Make a pool for images of rbd.
+
+        Args:
+            name: The name.
+        """
+        rados, rbd = load_bindings()
+        self.ask("osd pool create", pool=name, pg_num=4)
+        self.ask("osd pool application enable", pool=name, app="rbd")
+        with rados.Rados(conffile=str(self.conf)) as cluster, cluster.open_ioctx(name) as pool:
+            rbd.RBD().pool_init(pool, force=False)  # returns once the pool takes writes
 
     def start_gateway(self) -> None:
         """Start radosgw, and make the user of ``ACCESS_KEY``."""
@@ -145,7 +182,7 @@ class Ceph:
         """Send a daemon a signal.
 
         Args:
-            name: ``mon.a``, ``osd.0`` or ``radosgw``.
+            name: ``mon.a``, ``osd.0``, ``mgr.x`` or ``radosgw``.
             number: The signal.
         """
         self._running.signal(name, number)
@@ -184,6 +221,10 @@ class Ceph:
         named = (f"--uid={name}", "--key-type=s3")
         self._run("radosgw-admin", "-c", self.conf, "key", "create", *named, *keys)
 
+    def gc(self) -> None:
+        """Delete the data of deleted objects now, which the S3 gateway else does seconds later."""
+        self._run("radosgw-admin", "-c", self.conf, "gc", "process", "--include-all")
+
     def ask(self, prefix: str, **parameters: object) -> Any:
         """Ask the monitor, as the command ``ceph`` does.
 
@@ -199,6 +240,9 @@ class Ceph:
         if code:
             raise RuntimeError(f"{prefix}: {code} {message}")
         return json.loads(out) if out.strip() else None
+
+    def _osd(self) -> Any:
+        return self.ask("osd dump")["osds"][0]
 
     def _gateway_answers(self) -> bool:
         no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -217,13 +261,15 @@ class Ceph:
             raise RuntimeError(f"{' '.join(words)}: {done.returncode} {done.stdout}{done.stderr}")
 
 
-def missing(*, gateway: bool = False) -> str | None:
+def missing(*, gateway: bool = False, manager: bool = False) -> str | None:
     """Say what the machine lacks to run it; None where it lacks nothing.
 
     Args:
         gateway: Whether radosgw is wanted too.
+        manager: Whether the manager is wanted too.
     """
-    absent = lacking(_PROGRAMS | (_GATEWAY if gateway else {}))
+    wanted = _PROGRAMS | (_GATEWAY if gateway else {}) | (_MANAGER if manager else {})
+    absent = lacking(wanted)
     if absent is None and not _extension("rados"):
         tag = ".".join(map(str, sys.version_info[:2]))
         return f"no rados for Python {tag} (Debian: python3-rados, python3-rbd, for Python 3.11)"
@@ -231,7 +277,13 @@ def missing(*, gateway: bool = False) -> str | None:
 
 
 @contextlib.contextmanager
-def ceph(*, gateway: bool = False, store: str = "memstore", size: int = 4 << 30) -> Iterator[Ceph]:
+def ceph(
+    *,
+    gateway: bool = False,
+    store: str = "memstore",
+    size: int = 4 << 30,
+    settings: Mapping[str, object] | None = None,
+) -> Iterator[Ceph]:
     """Run a cluster.
 
     Args:
@@ -239,9 +291,10 @@ def ceph(*, gateway: bool = False, store: str = "memstore", size: int = 4 << 30)
         store: ``memstore`` holds everything in memory, twice, and loses it when the OSD ends;
             ``bluestore`` keeps it in a file.
         size: Bytes that it holds.
+        settings: More of its configuration, for all daemons and clients.
     """
     with daemons("ceph") as running:
-        cluster = Ceph(running, store, size)
+        cluster = Ceph(running, store, size, settings or {})
         cluster.start()
         if gateway:
             cluster.start_gateway()
@@ -254,7 +307,7 @@ def load_bindings() -> tuple[ModuleType, ModuleType]:
     Returns:
         Both modules.
     """
-    for name in ("rados", "rbd"):  # rados first: rbd needs it
+    for name in _BOTH:
         if name not in sys.modules:
             (file,) = _extension(name)
             loader = importlib.machinery.ExtensionFileLoader(name, file)
@@ -264,6 +317,27 @@ def load_bindings() -> tuple[ModuleType, ModuleType]:
             sys.modules[name] = module
             loader.exec_module(module)
     return sys.modules["rados"], sys.modules["rbd"]
+
+
+@contextlib.contextmanager
+def bindings() -> Iterator[None]:
+    """Have ``import rados`` and ``import rbd`` work, in this process and in those that it runs."""
+    load_bindings()
+    path, theirs = os.environ.get("PYTHONPATH"), tempfile.mkdtemp(prefix="storekit-bindings-")
+    links = [Path(theirs, Path(file).name) for name in _BOTH for file in _extension(name)]
+    for link in links:
+        link.symlink_to(Path(_BINDINGS, link.name))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (theirs, path)))
+    try:
+        yield
+    finally:
+        if path is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = path
+        for link in links:
+            link.unlink()
+        Path(theirs).rmdir()
 
 
 def _extension(name: str) -> list[str]:

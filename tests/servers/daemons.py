@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["Daemons", "daemons", "free_ports", "lacking", "path"]
+__all__ = ["Daemons", "daemons", "lacking", "path"]
 
 _PATIENCE = 60.0  # seconds that a server may take to start
-# Reads process ids, a line each; at the end of its input ends those processes, and removes the
-# directory.
+# Reads lines, each with the ids of all processes that run now; at the end of its input ends those
+# of the last line, and removes the directory.
 _GUARD = """
 pids=
-while read -r pid; do pids="$pids $pid"; done
+while read -r line; do pids=$line; done
 [ -z "$pids" ] || kill -KILL $pids 2>/dev/null
 rm -rf "$1"
 """
@@ -35,6 +35,7 @@ class Daemons:
     def __init__(self, directory: Path, guard: "subprocess.Popen[bytes]") -> None:
         self.directory = directory
         self._guard = guard
+        self._ports = contextlib.ExitStack()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, command: Sequence[object], **env: str) -> int:
@@ -58,10 +59,22 @@ class Daemons:
                 start_new_session=True,  # the terminal's Ctrl-C is for pytest, not for it
             )
         self._running[name] = process
-        assert self._guard.stdin is not None
-        self._guard.stdin.write(f"{process.pid}\n".encode())
-        self._guard.stdin.flush()
+        self._tell_guard()
         return process.pid
+
+    def ports(self, count: int) -> list[int]:
+        """Take free ports of the loopback, which nobody else gets until ``stop``.
+
+        A server may bind one of them too, also when it is started again: nobody listens on ours.
+
+        Args:
+            count: How many.
+        """
+        sockets = [self._ports.enter_context(socket.socket()) for _ in range(count)]
+        for sock in sockets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in sockets]
 
     def wait_until(self, what: str, holds: Callable[[], object]) -> None:
         """Wait for something that they do.
@@ -105,28 +118,34 @@ class Daemons:
         if number == signal.SIGKILL:
             process.wait()
             del self._running[name]
+            self._tell_guard()
 
     def stop(self) -> None:
-        """End all of them, the last one first."""
+        """End all of them, the last one first, and give the ports back."""
         for process in reversed(self._running.values()):
             process.kill()
             process.wait()
         self._running.clear()
+        self._ports.close()
+
+    def _tell_guard(self) -> None:
+        assert self._guard.stdin is not None
+        pids = (str(process.pid) for process in self._running.values())
+        self._guard.stdin.write(" ".join(pids).encode() + b"\n")
+        self._guard.stdin.flush()
 
 
 @contextlib.contextmanager
-def daemons(name: str, *, env: Mapping[str, str] | None = None) -> Iterator[Daemons]:
+def daemons(name: str) -> Iterator[Daemons]:
     """Make a directory for servers, and remove both at the end.
 
     Args:
         name: Part of the directory's name.
-        env: Variables of the guard's environment.
     """
     directory = Path(tempfile.mkdtemp(prefix=f"storekit-{name}-"))
     guard = subprocess.Popen(
         ["/bin/sh", "-c", _GUARD, "guard", str(directory)],
         stdin=subprocess.PIPE,
-        env=env,
         start_new_session=True,
     )
     running = Daemons(directory, guard)
@@ -137,19 +156,6 @@ def daemons(name: str, *, env: Mapping[str, str] | None = None) -> Iterator[Daem
         guard.kill()  # its processes are gone, and their numbers may be somebody else's by now
         guard.communicate()
         shutil.rmtree(directory)
-
-
-def free_ports(count: int) -> list[int]:
-    """Find free ports of the loopback. Somebody else may take them before they are used.
-
-    Args:
-        count: How many.
-    """
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]
 
 
 def path() -> str:

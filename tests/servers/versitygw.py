@@ -4,15 +4,15 @@ Version 1.8.0, built from source once into the user's cache by ``build-versitygw
 """
 
 import contextlib
+import functools
 import http.client
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from servers.daemons import Daemons, daemons, free_ports
+from servers.daemons import Daemons, daemons
 
 __all__ = ["ACCESS_KEY", "SECRET_KEY", "Versitygw", "missing", "versitygw"]
 
@@ -66,40 +66,52 @@ class Versitygw:
 
 
 def missing() -> str | None:
-    """Say what the machine lacks to run it; None where it lacks nothing."""
-    if _binary() is not None:
-        return None
-    if shutil.which("go") is None:
-        return "versitygw is not built, and there is no Go 1.25 or newer to build it with"
+    """Say what the machine lacks to run it; None where it lacks nothing.
+
+    The first time on a machine this builds it, which takes minutes.
+    """
+    try:
+        _built()
+    except RuntimeError as error:
+        return str(error)
     return None
 
 
 @contextlib.contextmanager
 def versitygw() -> Iterator[Versitygw]:
     """Run it on a new, empty directory, and remove both at the end."""
-    binary = _binary() or _built()
     with daemons("versitygw") as running:
-        (port,) = free_ports(1)
-        data, iam = running.directory / "data", running.directory / "iam"
-        data.mkdir()
-        iam.mkdir()
-        command: list[object] = [binary, "--port", f"127.0.0.1:{port}", "--quiet"]
+        (port,) = running.ports(1)
+        data, iam, sidecar = (running.directory / name for name in ("data", "iam", "sidecar"))
+        for directory in (data, iam, sidecar):
+            directory.mkdir()
+        command: list[object] = [_built(), "--port", f"127.0.0.1:{port}", "--quiet"]
         command += ["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--iam-dir", iam]
-        command += ["posix", data]
+        command += ["posix", *(() if _keeps_attributes(data) else ("--sidecar", sidecar)), data]
         pid = running.start("versitygw", command)
         server = Versitygw(f"http://127.0.0.1:{port}", data, pid, running, command)
         running.wait_until("versitygw", server._answers)
         yield server
 
 
-def _binary() -> str | None:
-    found = subprocess.run([_BUILD, "--show"], capture_output=True, text=True, check=False)
-    path = found.stdout.strip()
-    return path if path and os.access(path, os.X_OK) else None
+def _keeps_attributes(directory: Path) -> bool:
+    """Whether files there have extended attributes, where versitygw keeps what S3 says of them."""
+    try:
+        os.setxattr(directory, "user.storekit", b"")
+    except OSError:
+        return False
+    os.removexattr(directory, "user.storekit")
+    return True
 
 
 def _built() -> str:
+    path, error = _build()
+    if error is not None:
+        raise RuntimeError(f"versitygw cannot be built: {error}")
+    return path
+
+
+@functools.cache  # also that it fails: without a network that takes its time
+def _build() -> tuple[str, str | None]:
     done = subprocess.run([_BUILD], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"versitygw cannot be built: {done.stderr[-2000:]}")
-    return done.stdout.strip()
+    return done.stdout.strip(), done.stderr.strip()[-2000:] if done.returncode else None
