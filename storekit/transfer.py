@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from storekit.errors import StorageFull
 from storekit.source import Source
 
-__all__ = ["Download", "Part", "PartSizes", "upload"]
+__all__ = ["Download", "Part", "PartSizes", "is_live", "live", "md5_of", "upload"]
 
 Result = TypeVar("Result")
 
 _STAGES = 10  # parts of one length are at most one in so many of all that an upload may have
+
+_living: set[tuple[int, str]] = set()
+_lock = threading.Lock()
+
+
+@contextmanager
+def live(name: str) -> Iterator[None]:
+    """Have an upload count as alive, for every store of this process.
+
+    Args:
+        name: A name for it that no other upload has.
+    """
+    mark = (os.getpid(), name)
+    with _lock:
+        _living.add(mark)
+    try:
+        yield
+    finally:
+        with _lock:
+            _living.discard(mark)
+
+
+def is_live(name: str) -> bool:
+    """Tell whether an upload is under way in this process.
+
+    Args:
+        name: As of ``live``.
+    """
+    return (os.getpid(), name) in _living
+
+
+def md5_of(data: bytes) -> str:
+    """Give the checksum of a part that servers compare: its MD5, in hexadecimal.
+
+    Args:
+        data: The part.
+    """
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -150,7 +191,7 @@ def _land(flying: dict[Future[Result], int], until: str | None) -> None:
 
 
 class Download:
-    """Parts of an image, fetched several at once and given in order.
+    """Parts of an image, fetched several at once; their pieces are given in order.
 
     Not more than ``window`` parts are in memory, the one that was given last included. Nothing is
     fetched before the first part is asked for, or ``prefetch`` was called.
@@ -160,8 +201,9 @@ class Download:
         end: The offset behind the last one.
         part_size: Bytes of a part.
         window: How many parts are in memory at once.
-        fetch: Gives all bytes from one offset up to another; called by several threads. It may
-            give up with any exception once the event is set: nobody wants the bytes any more.
+        fetch: Gives all bytes from one offset up to another, in pieces as they came: joining them
+            would cost a copy. Called by several threads. It may give up with any exception once
+            the event is set: nobody wants the bytes any more.
     """
 
     def __init__(
@@ -170,7 +212,7 @@ class Download:
         end: int,
         part_size: int,
         window: int,
-        fetch: Callable[[int, int, threading.Event], bytes],
+        fetch: Callable[[int, int, threading.Event], Sequence[bytes]],
     ) -> None:
         self._next = begin
         self._end = end
@@ -178,7 +220,8 @@ class Download:
         self._window = window
         self._fetch = fetch
         self._closed = threading.Event()
-        self._flying: deque[Future[bytes]] = deque()
+        self._pieces: deque[bytes] = deque()
+        self._flying: deque[Future[Sequence[bytes]]] = deque()
         self._workers = ThreadPoolExecutor(window, thread_name_prefix="storekit-part")
 
     def prefetch(self) -> None:
@@ -189,20 +232,23 @@ class Download:
         return self
 
     def __next__(self) -> bytes:
-        self._submit(self._window)
-        if not self._flying or self._closed.is_set():
-            self.close()
-            raise StopIteration
-        try:
-            return self._flying.popleft().result()
-        except BaseException:
-            self.close()
-            raise
+        while not self._pieces:
+            self._submit(self._window)
+            if not self._flying or self._closed.is_set():
+                self.close()
+                raise StopIteration
+            try:
+                self._pieces.extend(self._flying.popleft().result())
+            except BaseException:
+                self.close()
+                raise
+        return self._pieces.popleft()
 
     def close(self) -> None:
         """Stop. What is being fetched is dropped as soon as its thread sees it."""
         self._closed.set()
         self._flying.clear()
+        self._pieces.clear()
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def __del__(self) -> None:

@@ -284,7 +284,8 @@ def test_a_download_gives_its_parts_in_order_whatever_arrives_first(
 
     def fetch(start, end, _):
         time.sleep(order.random() / 1000)
-        return IMAGE[start:end]
+        middle = order.randint(start, end)
+        return [IMAGE[start:middle], IMAGE[middle:end]]
 
     download = Download(begin, begin + length, part_size, window, fetch)
     if early:
@@ -301,7 +302,7 @@ def test_a_download_is_never_further_ahead_than_its_window(window):
     def fetch(start, end, _):
         with lock:
             started.append(start // 100)
-        return IMAGE[start:end]
+        return [IMAGE[start:end]]
 
     download = Download(0, len(IMAGE), 100, window, fetch)
     assert started == []
@@ -316,7 +317,7 @@ def test_the_failure_of_a_fetch_comes_in_its_place_and_ends_the_download():
     def fetch(start, end, _):
         if start == 300:
             raise Mishap
-        return IMAGE[start:end]
+        return [IMAGE[start:end]]
 
     download, parts = Download(0, 1000, 100, 4, fetch), []
     with pytest.raises(Mishap):
@@ -340,7 +341,7 @@ def test_a_closed_download_tells_its_fetches_to_give_up():
             started.wait(10)
             assert closed.wait(10)
             gave_up.release()
-        return IMAGE[start:end]
+        return [IMAGE[start:end]]
 
     download = Download(0, 1000, 100, 3, fetch)
     assert next(download) == IMAGE[:100]

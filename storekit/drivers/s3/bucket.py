@@ -12,8 +12,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from urllib3.exceptions import InsecureRequestWarning
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from storekit.capabilities import Limits
 from storekit.drivers.s3.faults import STALE_KEYS, code_of, status_of
@@ -217,6 +217,9 @@ class Bucket:
     def _sent(self, client: Any, operation: str, parameters: Mapping[str, object]) -> Answer:  # noqa: ANN401 - boto3 has no types
         try:
             answer: Answer = getattr(client, operation)(**parameters)
+        except HTTPError as error:
+            # botocore lets it through where the body of an error breaks off.
+            raise HTTPClientError(error=error) from error
         except (BotoCoreError, ClientError) as error:
             # Else whoever keeps the error keeps the connections, and the part that was sent.
             traceback.clear_frames(error.__traceback__)

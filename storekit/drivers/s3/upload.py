@@ -14,7 +14,6 @@ from botocore.exceptions import ReadTimeoutError
 from storekit import transfer
 from storekit.drivers.s3.bucket import TOKEN, Bucket, Head
 from storekit.drivers.s3.commit import FAILURES, failure_of, leaves_doubt, look
-from storekit.drivers.s3.uploads import live
 from storekit.errors import Duplicate, OutcomeUnknown
 from storekit.source import Source
 
@@ -143,7 +142,7 @@ class Upload:
         )
         self._checked = "ChecksumAlgorithm" in answer
         upload = {"Key": self._key, "UploadId": str(answer["UploadId"])}
-        with live(upload["UploadId"]), ExitStack() as undo:
+        with transfer.live(upload["UploadId"]), ExitStack() as undo:
             undo.callback(self._abort, upload)
             yield upload
             undo.pop_all()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,34 +13,15 @@ from botocore.exceptions import ClientError
 from storekit.drivers.s3.bucket import Answer, Bucket
 from storekit.drivers.s3.faults import clock_of, status_of
 from storekit.errors import InUse, NotFound
+from storekit.transfer import is_live
 from storekit.values import Leftover
 
-__all__ = ["Unfinished", "live", "unfinished"]
+__all__ = ["Unfinished", "unfinished"]
 
 _NOT_FOUND = 404
 # One answer with all of them: versitygw refuses the marker of the next one.
 _PAGE = 1000
 _SEPARATOR = "?uploadId="
-
-_living: set[tuple[int, str]] = set()
-_lock = threading.Lock()
-
-
-@contextmanager
-def live(upload_id: str) -> Iterator[None]:
-    """Have an upload count as alive, for every store of this process.
-
-    Args:
-        upload_id: The server's name for it.
-    """
-    mark = (os.getpid(), upload_id)
-    with _lock:
-        _living.add(mark)
-    try:
-        yield
-    finally:
-        with _lock:
-            _living.discard(mark)
 
 
 @dataclass(frozen=True)
@@ -87,7 +66,7 @@ class Unfinished:
         Args:
             idle: Seconds without a new part after which an upload counts as dead.
         """
-        return (os.getpid(), self.upload_id) not in _living and self.age >= timedelta(seconds=idle)
+        return not is_live(self.upload_id) and self.age >= timedelta(seconds=idle)
 
     def leftover(self, store: str) -> Leftover:
         """Show it.
