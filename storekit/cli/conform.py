@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +12,16 @@ from typing import TYPE_CHECKING
 import click
 
 from storekit.cli import output
+from storekit.cli.apart import NoReport, Order, run_apart
+from storekit.cli.failures import Misuse
 from storekit.cli.options import store_names, verb
 from storekit.cli.session import Session
-from storekit.errors import ConfigurationError, StoreError
+from storekit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from storekit.testing.harness import Harness
-    from storekit.testing.result import Report
 
-__all__ = ["conform"]
+__all__ = ["EXIT_ENVIRONMENT", "chosen_harness", "conform"]
 
 _LEVELS = ["core", "robust", "hard"]
 EXIT_ENVIRONMENT = 3
@@ -29,13 +32,30 @@ def _targets(text: str) -> list[tuple[str, Path]]:
     """Read ``json=FILE,md=FILE``."""
     from storekit.testing.reports import WRITERS  # noqa: PLC0415 - the kit, when it is asked for
 
-    found = []
+    found: list[tuple[str, Path]] = []
     for part in text.split(","):
         name, equals, path = part.partition("=")
         if name not in WRITERS or not (equals and path):
             raise click.BadParameter(f"{part!r} is not FORMAT=FILE with {', '.join(WRITERS)}")
+        if any(Path(path) == other for _, other in found):
+            raise click.BadParameter(f"{path} is named twice")
         found.append((name, Path(path)))
+    for _, file in found:
+        _check_writable(file)
     return found
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before a long run whether a report can be written."""
+    there = path.exists()
+    if there and not (path.is_file() or path.is_dir()):
+        return  # a pipe waits for its reader
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise click.BadParameter(f"{path}: {error.strerror}") from None
+    if not there:
+        path.unlink()
 
 
 @click.command()
@@ -44,7 +64,10 @@ def _targets(text: str) -> list[tuple[str, Path]]:
 @click.option("--level", type=click.Choice(_LEVELS), default="core", show_default=True)
 @click.option("--seed", type=int, metavar="N", help="Make the choices of an earlier run again.")
 @click.option(
-    "--report", "targets", metavar="FORMAT=FILE,..", help="Write json=, junit= or md= too."
+    "--report",
+    "targets",
+    metavar="FORMAT=FILE,..",
+    help="Write json=, junit=, md=, html= or badge= too.",
 )
 @click.option("--waive", type=click.Path(path_type=Path), metavar="F", help="Signed failures.")
 @click.option("--harness", metavar="MODULE:CLASS", help="A harness, in place of a store.")
@@ -71,61 +94,95 @@ def conform(
 
     It stores images of its own, and deletes them again. Those of others are left alone.
     """
-    if listing or explain:
-        _show_cases(select, explain, _targets(targets) if targets else [])
-    elif self_test:
-        session.exit_code = _self_test(session, select, seed, targets)
-    else:
-        wanted = _targets(targets) if targets else []
-        kind = _harness(session, store, harness)
-        session.exit_code = _run(session, kind, wanted, (level, select, seed, waive))
+    wanted = _targets(targets) if targets else []
+    if listing + bool(explain) + self_test > 1:
+        raise Misuse("--list, --explain and --self-test do not go together")
+    if listing or explain or self_test:
+        if store or harness or waive:
+            raise Misuse("--list, --explain and --self-test take no store, harness or waivers")
+        if self_test:
+            session.exit_code = _self_test(session, select, seed, wanted)
+        else:
+            _show_cases(select, explain, wanted)
+        return
+    _one_of(store, harness)
+    order = Order(
+        store=store,
+        harness=harness,
+        config=session.config,
+        level=level,
+        select=select,
+        seed=seed,
+        waive=waive,
+        formats=tuple(name for name, _ in wanted),
+        json=session.json,
+        colour=sys.stdout.isatty() and not output.no_colour(),
+        width=shutil.get_terminal_size().columns,
+        debug=session.debug,
+    )
+    session.exit_code = _run(session, order, wanted)
 
 
-def _harness(session: Session, store: str | None, harness: str | None) -> type[Harness]:
+def _one_of(store: str | None, harness: str | None) -> None:
+    if (store is None) is (harness is None):
+        what = "name a store, or a harness"
+        raise Misuse(what if store is None else f"{what}, and not both")
+
+
+def chosen_harness(session: Session, store: str | None, harness: str | None) -> type[Harness]:
+    """Give the harness that the user named, or one of the configured store.
+
+    Args:
+        session: Says where the configuration is.
+        store: The name of a store.
+        harness: ``module:Class``.
+
+    Raises:
+        click.UsageError: Neither is named, or both are.
+        ConfigurationError: There is no such store, or harness.
+    """
     from storekit.testing.settings import harness_named, harness_of_store  # noqa: PLC0415
 
+    _one_of(store, harness)
     if harness is not None:
         # A command looks where it stands, as python -m does.
         sys.path.insert(0, "")
         return harness_named(harness)
-    if store is None:
-        raise click.UsageError("name a store, or a harness")
     return harness_of_store(store, session.config)
 
 
-def _run(
-    session: Session,
-    kind: type[Harness],
-    targets: Sequence[tuple[str, Path]],
-    how: tuple[str, str | None, int | None, Path | None],
-) -> int:
-    from storekit.testing import reports, runner, waivers  # noqa: PLC0415
+def _run(session: Session, order: Order, targets: Sequence[tuple[str, Path]]) -> int:
+    from storekit.testing.reports.markup import visible  # noqa: PLC0415
 
-    level, select, seed, waive = how
-    known = {item.id for item in runner.cases_for(kind)}
-    signed = waivers.read_waivers(waive, known) if waive else {}
     try:
-        report = runner.run(kind, level=level, select=select, seed=seed, waivers=signed)
-    except ConfigurationError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a harness raises
-        said = str(error) if isinstance(error, StoreError | OSError) else repr(error)
-        session.note(f"no store to hold to the contract: {said}")
+        answer = run_apart(order)
+    except NoReport as error:
+        if session.debug or not session.json:
+            click.echo(visible(error.detail), err=True, nl=False)
+        _tell(session, error)
         return EXIT_ENVIRONMENT
-    _write(report, targets)
-    if session.json:
-        output.document(reports.document(report))
-    else:
-        colour = sys.stdout.isatty() and not output.no_colour()
-        output.line(reports.as_text(report, colour=colour).rstrip())
-    return report.exit_code
-
-
-def _write(report: Report, targets: Sequence[tuple[str, Path]]) -> None:
-    from storekit.testing.reports import WRITERS  # noqa: PLC0415
-
+    code = answer.exit_code
     for name, path in targets:
-        path.write_text(WRITERS[name](report), encoding="utf-8")
+        try:
+            _write(path, answer.files[name])
+        except OSError as error:  # the disk may be full by now; what was judged is still shown
+            _tell(session, error)
+            code = EXIT_ENVIRONMENT
+    output.line(answer.shown)
+    return code
+
+
+def _tell(session: Session, error: Exception) -> None:
+    """Tell on standard error why the exit code is that of the environment."""
+    session.note(str(error))
+    if session.json:
+        fields = {"error": type(error).__name__, "message": output.one_line(str(error))}
+        click.echo(json.dumps({**fields, "hint": None}), err=True)
+
+
+def _write(path: Path, text: str) -> None:
+    # What a backend answers may be in no UTF-8: a lone surrogate.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _show_cases(
@@ -133,9 +190,11 @@ def _show_cases(
 ) -> None:
     from storekit.testing import reports, runner  # noqa: PLC0415
     from storekit.testing.case import Level  # noqa: PLC0415
+    from storekit.testing.verdicts import ENDING  # noqa: PLC0415
 
     whole = runner.cases_for()
     if explain is not None:
+        whole.add(ENDING)
         if explain.upper() not in whole:
             raise ConfigurationError(
                 f"there is no case {explain!r}", hint="storekit conform --list shows them"
@@ -146,20 +205,22 @@ def _show_cases(
     for name, path in targets:
         if name != "md":
             raise click.BadParameter("the contract is written as md= only")
-        path.write_text(reports.contract_page(chosen), encoding="utf-8")
+        _write(path, reports.contract_page(chosen))
     for item in chosen:
         output.line(f"{item.id}  {item.counted_at!s:7} {item.sentence}")
 
 
-def _self_test(session: Session, select: str | None, seed: int | None, targets: str | None) -> int:
+def _self_test(
+    session: Session, select: str | None, seed: int | None, targets: Sequence[tuple[str, Path]]
+) -> int:
     from storekit.testing.reports import kill_matrix  # noqa: PLC0415
     from storekit.testing.zoo import self_test  # noqa: PLC0415
 
+    if any(name != "md" for name, _ in targets):
+        raise click.BadParameter("the self-test writes md= only")
     found = self_test(select=select, seed=seed)
-    for name, path in [part.split("=", 1) for part in (targets or "").split(",") if "=" in part]:
-        if name != "md":
-            raise click.BadParameter("the self-test writes md= only")
-        Path(path).write_text(kill_matrix(found), encoding="utf-8")
+    for _, path in targets:
+        _write(path, kill_matrix(found))
     dead = sum(kill.dead for kill in found.kills)
     if session.json:
         output.document({"kills": len(found.kills), "dead": dead, "problems": found.problems})

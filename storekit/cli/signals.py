@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["Stopped", "postponed", "stop_on_signals", "stopped_in"]
+__all__ = ["SIGNALS", "Stopped", "postponed", "stop_on_signals", "stopped_in"]
 
 # ``timeout`` signals a process, and at once its group: twice, and meant once.
 _GRACE = 1.0
 _SOON = 0.01
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What asks the command to end."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -54,7 +55,7 @@ def stop_on_signals() -> None:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
-    for number in _SIGNALS:
+    for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, stop)
     _insist()
@@ -79,7 +80,7 @@ def stopped_in(error: BaseException) -> Stopped | None:
 @contextmanager
 def postponed() -> Iterator[None]:
     """Let no signal into a block that must not be cut; one that comes is raised behind it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:

@@ -34,6 +34,7 @@ HOOKS = (
     "http",
     "peek",
     "plant",
+    "acls",
     "orphans",
     "reclaim",
     "fault:full",
@@ -41,6 +42,7 @@ HOOKS = (
     "fault:hung",
     "fault:gone",
     "fault:readonly",
+    "fault:power",
     "denied_backend",
     "in_use",
     "plant_leftover",
@@ -77,13 +79,17 @@ class Violation(Exception):
         expected: What the contract says, for a reader.
         actual: What happened instead.
         did: What was done to the store; the calls before it are kept as evidence anyway.
+        evidence: Lines for the report to show in place of those calls.
     """
 
-    def __init__(self, expected: object, actual: object, did: str = "") -> None:
+    def __init__(
+        self, expected: object, actual: object, did: str = "", evidence: Iterable[str] = ()
+    ) -> None:
         super().__init__(expected, actual, did)
         self.expected = str(expected)
         self.actual = str(actual)
         self.did = did
+        self.evidence = tuple(evidence)
 
     def __str__(self) -> str:
         text = f"expected {self.expected}; got {self.actual}"
@@ -183,7 +189,7 @@ class Case:
 
 
 class Registry:
-    """Cases by id, in the order in which they were declared."""
+    """Cases by id, upper or lower case, in the order in which they were declared."""
 
     def __init__(self, cases: Iterable[Case] = ()) -> None:
         self._cases: dict[str, Case] = {}
@@ -199,9 +205,9 @@ class Registry:
         Raises:
             ValueError: Another case has its id.
         """
-        if item.id in self._cases:
+        if item.id in self:
             raise ValueError(f"there are two cases {item.id}")
-        self._cases[item.id] = item
+        self._cases[item.id.upper()] = item
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self._cases.values())
@@ -210,10 +216,10 @@ class Registry:
         return len(self._cases)
 
     def __contains__(self, case_id: object) -> bool:
-        return case_id in self._cases
+        return str(case_id).upper() in self._cases
 
     def __getitem__(self, case_id: str) -> Case:
-        return self._cases[case_id]
+        return self._cases[case_id.upper()]
 
 
 registry = Registry()

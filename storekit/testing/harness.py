@@ -12,13 +12,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
+from storekit.errors import ConfigurationError
 from storekit.loader import drivers_installed
 from storekit.store import Store
 from storekit.stores import Stores
-from storekit.testing.case import NotApplicable, NotRun, Registry
+from storekit.testing.case import HOOKS, NotApplicable, NotRun, Registry
 from storekit.values import InstalledDriver
 
 __all__ = ["Harness"]
+
+_ABSENT = frozenset({*HOOKS, "fault", "tls"})
+"""What may stand in ``absent``: ``tls`` is for stores that take no ``https`` endpoint."""
 
 
 class Harness:
@@ -36,8 +40,15 @@ class Harness:
     """Hooks that this backend cannot have, and why: ``{"endpoint": "files have no wire"}``."""
     cases: Registry | None = None
     """Cases of the driver's own, beside those of the kit."""
+    patience: float = 300.0
+    """Seconds that ``setup`` may take, and ``teardown``; then it counts as hung."""
     page_size: int = 20
-    """How many images make more than one page of the backend's listing."""
+    """How many images one page of the backend's listing holds."""
+    projects: Sequence[str] = (
+        "0a4b8c2d6e1f4a3b9c7d5e8f0a1b2c3d",
+        "7f3e9d1c5b8a4f6e2d0c9b7a5f3e1d8c",
+    )
+    """The ids of two projects that an access list may name."""
     stores: type[Stores] = Stores
     """The class under test where a case needs several stores. Only the kit's own tests set it."""
 
@@ -86,11 +97,24 @@ class Harness:
         """Hook: put an image into the backend, past the driver.
 
         Args:
-            image_id: Its id.
+            image_id: Its id. An image that has it is replaced, as by a new one of the backend's:
+                with another version, ETag or time, by whichever the backend tells them apart.
             data: Its bytes.
 
         Returns:
             The URI under which the driver reads it.
+        """
+        raise NotImplementedError
+
+    def acls(self, location: str) -> tuple[bool, Collection[str], Collection[str]]:
+        """Hook: read the access lists of an image, past the driver.
+
+        Args:
+            location: The URI of the image.
+
+        Returns:
+            Whether everybody may read it; the projects that may read it; those that may write it.
+            Whoever may do so anyway, such as the owner, is left out.
         """
         raise NotImplementedError
 
@@ -110,8 +134,10 @@ class Harness:
 
         Args:
             kind: ``full``: no space. ``eio``: reads fail. ``hung``: nothing answers. ``gone``: it
-                vanished. ``readonly``: nothing can be written. Raise NotImplementedError for what
-                cannot be done here; it may also stand in ``absent`` as ``fault:eio``.
+                vanished. ``readonly``: nothing can be written. ``power``: it fails, and what was
+                not synced is lost; back at the end (``storekit.testing.power`` does it for files;
+                no store is open on it then). Raise NotImplementedError for what cannot be done
+                here; it may also stand in ``absent`` as ``fault:eio``.
         """
         raise NotImplementedError(kind)
 
@@ -156,6 +182,37 @@ class Harness:
 
     # What the kit asks
 
+    @classmethod
+    def check(cls) -> None:
+        """Check what the class says: a slip of the pen in ``absent`` makes cases N/A in silence.
+
+        Raises:
+            ConfigurationError: ``absent`` is no mapping, names no hook, gives no reason, or names
+                one that the class offers. A class may take away what its base offers.
+        """
+        _check_absent(cls.__name__, cls.absent)
+        order = cls.__mro__
+        says = next(place for place, kind in enumerate(order) if "absent" in vars(kind))
+        for hook in cls.absent:
+            if any(hook in vars(kind) for kind in order[: says + 1] if kind is not Harness):
+                raise ConfigurationError(
+                    f"harness {cls.__name__}: it offers {hook}, which absent says it cannot have",
+                    hint="remove one of the two",
+                )
+
+    def check_absent(self) -> None:
+        """Check what ``absent`` says now: ``setup`` may have added what this machine lacks.
+
+        Raises:
+            ConfigurationError: As ``check``.
+        """
+        _check_absent(type(self).__name__, self.absent)
+
+    def _has(self, hook: str) -> bool:
+        if hook == "endpoint":
+            return self.endpoint is not None
+        return getattr(type(self), hook) is not getattr(Harness, hook)
+
     def require(self, hook: str) -> None:
         """Check that a hook is offered.
 
@@ -180,11 +237,7 @@ class Harness:
         for name in (hook, base):
             if name in self.absent:
                 raise NotApplicable(f"no {name}: {self.absent[name]}")
-        if base == "endpoint":
-            offered = self.endpoint is not None
-        else:
-            offered = getattr(type(self), base) is not getattr(Harness, base)
-        if not offered:
+        if not self._has(base):
             raise NotRun(f"the harness offers no {base}")
         if hook == "http" and not str(self.endpoint).startswith("http://"):
             raise NotApplicable("the backend does not speak plain HTTP")
@@ -231,3 +284,20 @@ class Harness:
             self.reclaim()
         else:
             store.reclaim(older_than=timedelta(0))
+
+
+def _check_absent(kind: str, absent: object) -> None:
+    if not isinstance(absent, Mapping):
+        raise ConfigurationError(
+            f"harness {kind}: absent is {absent!r}", hint="a mapping of hooks to reasons"
+        )
+    for hook, reason in absent.items():
+        if hook not in _ABSENT:
+            raise ConfigurationError(
+                f"harness {kind}: absent names {hook!r}, and there is no such hook",
+                hint=f"there are {', '.join(sorted(_ABSENT))}",
+            )
+        if not (isinstance(reason, str) and reason.strip()):
+            raise ConfigurationError(
+                f"harness {kind}: absent gives no reason for {hook!r}", hint="write a sentence"
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -41,7 +42,31 @@ class Journal:
         """Kinds of errors that the case expects."""
         self.own: list[BaseException] = []
         """Exceptions that the case itself raises inside a verb."""
+        self.asked: list[list[str]] = []
+        """Of each client, the verbs that the frame has called on its driver."""
         self._raised: deque[BaseException] = deque(maxlen=_KEPT)
+        self._begun: dict[object, tuple[str, float]] = {}
+
+    @contextmanager
+    def begun(self, text: str) -> Iterator[None]:
+        """Keep a call in mind until it ends: one that hangs has to be seen too.
+
+        Args:
+            text: How the call looks.
+        """
+        call = object()
+        self._begun[call] = text, time.perf_counter()
+        try:
+            yield
+        finally:
+            del self._begun[call]
+
+    def shown(self) -> tuple[str, ...]:
+        """Give the calls, oldest first, and at the end those that have not ended."""
+        now = time.perf_counter()
+        begun = tuple(self._begun.copy().values())
+        hanging = [f"{text} .. has not ended [{now - begin:.3f} s]" for text, begin in begun]
+        return (*self.calls.copy(), *hanging)
 
     def run(self, text: str, function: Callable[..., T], *args: object, **options: object) -> T:
         """Call something of the store, and write it down.
@@ -54,7 +79,8 @@ class Journal:
         """
         begin = time.perf_counter()
         try:
-            value = function(*args, **options)
+            with self.begun(text):
+                value = function(*args, **options)
         except StopIteration:
             raise
         except BaseException as error:
@@ -83,6 +109,10 @@ class Journal:
         ):
             self.escapes.append(entry)
 
+    def stored(self) -> bool:
+        """Tell whether a driver was asked to store anything in this process."""
+        return any(verb in asked for asked in self.asked for verb in ("add", "copy_from"))
+
     def came_from_a_store(self, error: BaseException) -> bool:
         """Tell whether a verb raised this very object.
 
@@ -105,6 +135,7 @@ class Client:
         self.asked: list[str] = []
         """The verbs that the frame has called on the driver."""
         self._journal = journal
+        journal.asked.append(self.asked)
         self.capabilities: Capability = store.capabilities
         self.limits: Limits = store.limits
         self.name: str = store.name
@@ -190,7 +221,13 @@ class Client:
         begin = time.perf_counter()
         count = 0
         try:
-            for item in items:
+            walk = iter(items)
+            while True:
+                with self._journal.begun(f"{name}: item {count}"):
+                    try:
+                        item = next(walk)
+                    except StopIteration:
+                        break
                 count += 1
                 yield item
         except GeneratorExit:
@@ -246,12 +283,13 @@ class Reading:
 
     def _run(self, what: str, function: Callable[..., T], *args: object) -> T:
         begin = time.perf_counter()
+        text = f"{self._text}: {what}"
         try:
-            return function(*args)
+            with self._journal.begun(text):
+                return function(*args)
         except StopIteration:
             raise
         except BaseException as error:
-            text = f"{self._text}: {what}"
             self._journal.failed(text, error, time.perf_counter() - begin)
             raise
 

@@ -1,7 +1,8 @@
 """The pytest plug-in: ``-p storekit.testing.plugin --storekit-config conform.toml``.
 
 Without its option it collects nothing; it only gives the outcomes of conformance tests their own
-letters and words. The option names a TOML file with one table::
+letters and words. The option names a TOML file with one table, and its cases are tests in that
+file: ``conform.toml::ADD-14`` is one of them. The file's directory is looked in for the harness::
 
     [conform]
     harness = "acme.conformance:AcmeHarness"   # or: store = "fast", of the file config = "..."
@@ -13,6 +14,7 @@ letters and words. The option names a TOML file with one table::
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +22,20 @@ import pytest
 
 from storekit.errors import ConfigurationError
 from storekit.testing.case import Case
-from storekit.testing.pytest_shell import OUTCOME, Failed, KitError, judge
+from storekit.testing.pytest_shell import OUTCOME, Failed, KitError, judge, judge_end
 from storekit.testing.result import Outcome
 from storekit.testing.session import Session
 from storekit.testing.settings import Settings, read_settings
 
 __all__ = [
     "pytest_addoption",
-    "pytest_collection_modifyitems",
+    "pytest_collect_file",
+    "pytest_collection",
     "pytest_report_teststatus",
     "pytest_terminal_summary",
 ]
 
+_SETTINGS = pytest.StashKey[Settings]()
 _LETTERS = {
     Outcome.REFUSED.value: "r",
     Outcome.NOT_APPLICABLE.value: "n",
@@ -51,20 +55,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_modifyitems(
-    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-) -> None:
-    """Add a test for each case, where the option is given."""
-    file = config.getoption("--storekit-config")
-    if not file:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Have the file of the option collected, whatever else is."""
+    config = session.config
+    file = _file_of(config)
+    if file is None:
         return
+    if config.getoption("importmode") == "prepend" and str(file.parent) not in sys.path:
+        sys.path.insert(0, str(file.parent))  # as for a test module
     try:
-        settings = read_settings(file)
+        config.stash[_SETTINGS] = read_settings(file)
+        config.stash[_SETTINGS].cases()
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from error
-    name = Path(file).name
-    collector = _Contract.from_parent(session, name=name, nodeid=name, settings=settings)
-    items += collector.collect()
+    start = config.invocation_params.dir
+    if not any((start / arg.partition("::")[0]).resolve() == file for arg in config.args):
+        config.args.append(str(file))
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Find the cases in the file of the option."""
+    settings = parent.config.stash.get(_SETTINGS, None)
+    if settings is None or file_path.resolve() != _file_of(parent.config):
+        return None
+    found: pytest.Collector = _Contract.from_parent(parent, path=file_path, settings=settings)
+    return found
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -92,7 +108,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:  # noqa: ANN401 - py
         terminalreporter.write_line(f"{nodeid}  {why.removeprefix('Skipped: ')}")
 
 
-class _Contract(pytest.Collector):
+def _file_of(config: pytest.Config) -> Path | None:
+    file = config.getoption("--storekit-config")
+    return (config.invocation_params.dir / file).resolve() if file else None
+
+
+class _Contract(pytest.File):
     """The cases of one configuration."""
 
     def __init__(self, *, settings: Settings, **more: Any) -> None:  # noqa: ANN401 - pytest's
@@ -110,15 +131,18 @@ class _Contract(pytest.Collector):
         if self._session is None:
             settings = self._settings
             self._session = Session(
-                settings.harness, seed=settings.seed, waivers=settings.waivers
+                settings.harness,
+                seed=settings.seed,
+                waivers=settings.waivers,
+                chosen={item.id for item in settings.cases()},
             ).__enter__()
         return self._session
 
     def teardown(self) -> None:
         """Tear the harness down after the last case."""
-        if self._session is not None:
-            self._session.__exit__(None, None, None)
-            self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            judge_end(session)
 
 
 class _CaseItem(pytest.Item):

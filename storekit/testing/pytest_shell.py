@@ -10,11 +10,11 @@ import pytest
 from storekit.testing.case import Case, Level
 from storekit.testing.harness import Harness
 from storekit.testing.result import Outcome, Result
-from storekit.testing.runner import cases_for, selected
+from storekit.testing.runner import cases_for, level_of, selected
 from storekit.testing.session import Session
 from storekit.testing.waivers import Waiver
 
-__all__ = ["OUTCOME", "ConformanceTests", "Failed", "judge"]
+__all__ = ["OUTCOME", "ConformanceTests", "Failed", "KitError", "judge", "judge_end"]
 
 Record = Callable[[str, object], None]
 
@@ -49,8 +49,9 @@ class KitError(RuntimeError):
 class ConformanceTests:
     """Subclass it in a test module, and name your harness: every case becomes a test.
 
-    FAIL and ERROR fail. What is REFUSED, N/A, NOT-RUN, WAIVED or OVER is shown as that, and is not
-    counted as passed; a plain ``skipped`` where ``storekit.testing.plugin`` is not loaded.
+    FAIL and ERROR fail; what is left at the end of the run is an error of the last test. What is
+    REFUSED, N/A, NOT-RUN, WAIVED or OVER is shown as that, and is not counted as passed; a plain
+    ``skipped`` where ``storekit.testing.plugin`` is not loaded.
     """
 
     harness: ClassVar[type[Harness] | Harness]
@@ -68,12 +69,8 @@ class ConformanceTests:
         """Make a test of each case. Called by pytest."""
         if "conformance_case" not in metafunc.fixturenames:
             return
-        kind = metafunc.cls
-        level = kind.level if isinstance(kind.level, Level) else Level[str(kind.level).upper()]
-        whole = cases_for(getattr(kind, "harness", None))
-        cases = selected(whole, level, kind.select) if hasattr(kind, "harness") else []
-        ordered = sorted(cases, key=lambda item: item.last)
-        metafunc.parametrize("conformance_case", ordered, ids=lambda item: item.id)
+        cases = sorted(_cases_of(metafunc.cls), key=lambda item: item.last)
+        metafunc.parametrize("conformance_case", cases, ids=lambda item: item.id)
 
     def test_conformance(
         self,
@@ -89,17 +86,26 @@ class ConformanceTests:
 _SESSION = pytest.StashKey[Session]()
 
 
+def _cases_of(kind: type[ConformanceTests]) -> list[Case]:
+    if not hasattr(kind, "harness"):
+        return []
+    (kind.harness if isinstance(kind.harness, type) else type(kind.harness)).check()
+    level = kind.level if isinstance(kind.level, Level) else level_of(kind.level)
+    return selected(cases_for(kind.harness), level, kind.select)
+
+
 def _session_of(request: pytest.FixtureRequest) -> Session:
     """Set the harness up at the first case of a class, and tear it down after the last."""
     node = request.node.getparent(pytest.Class)
     kind = request.cls
     if _SESSION not in node.stash:
-        session = Session(kind.harness, seed=kind.seed, waivers=kind.waivers)
+        chosen = {item.id for item in _cases_of(kind)}
+        session = Session(kind.harness, seed=kind.seed, waivers=kind.waivers, chosen=chosen)
         node.stash[_SESSION] = session.__enter__()
 
         def end() -> None:
             del node.stash[_SESSION]
-            session.__exit__(None, None, None)
+            judge_end(session)
 
         node.addfinalizer(end)
     found: Session = node.stash[_SESSION]
@@ -125,6 +131,23 @@ def judge(result: Result, record_property: Record, seed: int) -> None:
     if result.outcome is not Outcome.PASS:
         record_property(OUTCOME, result.outcome.value)
         pytest.skip(f"{result.outcome.value}: {result.reason}")
+
+
+def judge_end(session: Session) -> None:
+    """Tear the harness down, and make an error of what is left then.
+
+    Args:
+        session: Of the run.
+
+    Raises:
+        Failed: Something is left.
+        KitError: The teardown failed.
+    """
+    result = session.end()
+    if result.outcome is Outcome.FAIL:
+        raise Failed(result, session.seed)
+    if result.outcome is Outcome.ERROR:
+        raise KitError(result, session.seed)
 
 
 def evidence(result: Result, seed: int) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from storekit.testing.case import NotRun
 
-__all__ = ["Held", "close_waiting", "held", "needed", "settled"]
+__all__ = ["Held", "close_waiting", "held", "needed", "resident", "settled"]
 
 _SELF = Path("/proc/self")
 _CLOSE_WAIT = "08"  # include/net/tcp_states.h of the kernel
@@ -110,15 +110,29 @@ def needed(act: Callable[[], object]) -> int:
     """
     if not (_SELF / "status").exists():
         raise NotRun("it is told by /proc, which is not here")
-    gc.collect()
-    with suppress(AttributeError, OSError):
-        # What was freed and kept would hide what is taken.
-        ctypes.CDLL(None).malloc_trim(0)
+    _trim()
     with suppress(OSError):
         (_SELF / "clear_refs").write_text("5")  # the peak is now; see proc(5)
     before = _status("VmRSS")
     act()
     return _status("VmHWM") - before
+
+
+def resident() -> int:
+    """Tell how much memory the process has, in bytes, once it has given back what it can.
+
+    Raises:
+        NotRun: There is no /proc to tell it.
+    """
+    _trim()
+    return _status("VmRSS")
+
+
+def _trim() -> None:
+    """Give back what is garbage, and what the C library keeps of it: it would hide the rest."""
+    gc.collect()
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _status(field: str) -> int:

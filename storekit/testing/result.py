@@ -66,6 +66,8 @@ class Result:
     """Of anything but a PASS: the calls that led there, oldest first."""
     trace: str = ""
     """The traceback, or all threads' stacks of a case that hung."""
+    hung: bool = False
+    """Whether it did not end in time: ``trace`` then begins with the thread that hangs."""
     notes: Mapping[str, float | str] = field(default_factory=dict)
     """What was measured, by name."""
     seconds: float = 0.0
@@ -119,6 +121,9 @@ class Report:
     def reached(self) -> Level | None:
         """The highest level reached. None: not even core, or only a selection was run."""
         outcomes = {result.case.id: result.outcome for result in self.results}
+        counted = {case_id for ids in self.total.values() for case_id in ids}
+        if any(outcomes[case_id].blocks for case_id in outcomes.keys() - counted):
+            return None  # the end of the run, which is no case of the contract
         reached = None
         for level in Level:
             if not self.total.get(level):  # no case can show it yet

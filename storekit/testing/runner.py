@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from storekit.capabilities import Capability
@@ -32,6 +31,7 @@ def run(
     jobs: int | None = None,
     waivers: Mapping[str, Waiver] | None = None,
     cases: Registry | None = None,
+    on_start: Callable[[Case], None] | None = None,
     on_result: Callable[[Result], None] | None = None,
 ) -> Report:
     """Hold a store to the contract.
@@ -44,13 +44,16 @@ def run(
         jobs: How many cases at once. None: several if the store promises THREAD_SAFE.
         waivers: Signed failures by case id, from ``read_waivers``.
         cases: The contract; the kit's own, and what the harness adds, by default.
-        on_result: Called with each result as it comes, from several threads.
+        on_start: Called with each case as it begins, from several threads.
+        on_result: Called with each result as it comes, likewise.
 
     Returns:
         The report.
 
     Raises:
-        ConfigurationError: The level is none, or nothing is selected.
+        ConfigurationError: The level is none, nothing is selected, or what the harness says is
+            absent cannot be.
+        Hung: The harness is not set up within its patience, or opens no store.
         Exception: The harness cannot be set up, or opens no store.
     """
     wanted = level if isinstance(level, Level) else level_of(level)
@@ -58,9 +61,13 @@ def run(
     chosen = selected(whole, wanted, select)
     started = datetime.now(UTC)
     begin = time.perf_counter()
-    with Session(harness, seed=seed, waivers=waivers) as session:
-        results = _run_all(session, chosen, jobs, on_result)
-        left = session.left()
+    ids = {item.id for item in chosen}
+    with Session(harness, seed=seed, waivers=waivers, chosen=ids) as session:
+        found = _run_all(session, chosen, jobs, on_start, on_result)
+        results = [found[item.id] for item in chosen]
+        ending = session.end()
+        if ending.outcome is not Outcome.PASS:
+            results.append(ending)
         return Report(
             harness=type(session.harness).__name__,
             store=session.store_name,
@@ -70,11 +77,11 @@ def run(
             level=wanted,
             seed=session.seed,
             selection=select,
-            results=tuple(_blamed(results[item.id], left) for item in chosen),
+            results=tuple(results),
             total=totals(whole),
             started=started,
             seconds=time.perf_counter() - begin,
-            left=left,
+            left=session.left,
         )
 
 
@@ -106,7 +113,7 @@ def selected(whole: Iterable[Case], level: Level, select: str | None) -> list[Ca
     if select is None:
         return [item for item in whole if item.counted_at <= level]
     beginnings = tuple(part.strip().upper() for part in select.split(",") if part.strip())
-    chosen = [item for item in whole if beginnings and item.id.startswith(beginnings)]
+    chosen = [item for item in whole if beginnings and item.id.upper().startswith(beginnings)]
     if not chosen:
         raise ConfigurationError(
             f"no case is selected by {select!r}", hint="ids begin with a group, such as ADD"
@@ -131,25 +138,18 @@ def level_of(name: str) -> Level:
         ) from None
 
 
-def _blamed(result: Result, left: Iterable[str]) -> Result:
-    """Fail a case that left images behind: their ids begin with its own."""
-    mine = [image_id for image_id in left if image_id.startswith(f"{result.case.id.lower()}-")]
-    if not mine or result.outcome is not Outcome.PASS:
-        return result
-    expected, actual = "no image left behind", ", ".join(mine)
-    reason = f"expected {expected}; got {actual}"
-    return replace(result, outcome=Outcome.FAIL, reason=reason, expected=expected, actual=actual)
-
-
 def _run_all(
     session: Session,
     chosen: Iterable[Case],
     jobs: int | None,
+    on_start: Callable[[Case], None] | None,
     on_result: Callable[[Result], None] | None,
 ) -> dict[str, Result]:
     results: dict[str, Result] = {}
 
     def run_one(item: Case) -> None:
+        if on_start is not None:
+            on_start(item)
         results[item.id] = session.run(item)
         if on_result is not None:
             on_result(results[item.id])

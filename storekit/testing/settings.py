@@ -88,6 +88,7 @@ def harness_named(name: str) -> type[Harness]:
         raise ConfigurationError(f"no harness {name!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Harness)):
         raise ConfigurationError(f"{name!r} is no Harness", hint="write it as module:Class")
+    found.check()
     return found
 
 
@@ -123,6 +124,8 @@ def harness_of_store(name: str | None, config: str | os.PathLike[str] | None) ->
 
 
 def _harness(file: Path, table: Mapping[str, Any]) -> type[Harness]:
+    if "harness" in table and "store" in table:
+        raise ConfigurationError(f"{file}: [conform] names a harness and a store: one of them")
     if "harness" in table:
         return harness_named(str(table["harness"]))
     if "store" not in table:

@@ -66,8 +66,10 @@ def tried(seconds: float, act: Callable[[], object], did: str) -> Ended:
     found: list[object] = []
     try:
         error = watched(lambda: found.append(act()), seconds, did)
-    except Hung:
-        raise Violation(f"an end within {seconds:.2f} s", "it hangs", did) from None
+    except Hung as hung:
+        violation = Violation(f"an end within {seconds:.2f} s", "it hangs", did)
+        violation.add_note(hung.stacks)  # the report shows it with the traceback
+        raise violation from None
     return Ended(time.perf_counter() - begin, found[0] if found else None, error)
 
 

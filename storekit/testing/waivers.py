@@ -12,7 +12,7 @@ from pathlib import Path
 from storekit.errors import ConfigurationError
 from storekit.testing.result import Outcome, Result
 
-__all__ = ["Waiver", "apply_waivers", "read_waivers"]
+__all__ = ["Waiver", "apply_waivers", "overdue", "read_waivers"]
 
 _FIELDS = {"id": str, "reason": str, "link": str, "expires": date}
 
@@ -97,6 +97,27 @@ def apply_waivers(
         outcome=Outcome.WAIVED,
         reason=f"{waiver.reason} ({waiver.link}, until {waiver.expires}): {result.reason}",
     )
+
+
+def overdue(
+    waivers: Mapping[str, Waiver], chosen: Container[str], today: date | None = None
+) -> list[str]:
+    """Name the waivers that are over and whose cases do not run: nobody else would tell.
+
+    Args:
+        waivers: The waivers by id.
+        chosen: The ids of the cases that run.
+        today: The day, for tests.
+
+    Returns:
+        A line for each.
+    """
+    day = today or datetime.now(UTC).date()
+    return [
+        f"the waiver of {waiver.id} is over since {waiver.expires}"
+        for waiver in waivers.values()
+        if waiver.expires < day and waiver.id not in chosen
+    ]
 
 
 def _checked(path: str, entry: object) -> Waiver:

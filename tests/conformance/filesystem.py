@@ -1,7 +1,8 @@
 """How the kit gets at a filesystem store: a directory, for root on a small tmpfs of its own.
 
 The tmpfs is mounted twice, so that it can go away from where the store expects it and come back
-with its images. Reads that fail and calls that hang take a FUSE filesystem.
+with its images. Reads that fail and calls that hang take a FUSE filesystem; a power failure takes
+an ext4 on a loop device.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from servers import slow_fuse
 
 import storekit
 from storekit.location import Location
-from storekit.testing import Harness
+from storekit.testing import Harness, power
 
 __all__ = ["FilesystemHarness"]
 
@@ -53,6 +54,9 @@ class FilesystemHarness(Harness):
         if lacking := slow_fuse.missing():
             faults = dict.fromkeys(("fault:eio", "fault:hung"), lacking)
             self.absent = {**self.absent, **faults}
+        if lacking := power.lacks():
+            self.absent = {**self.absent, "fault:power": f"it takes {lacking}"}
+        self._power: power.Disk | None = None
         self._images.mkdir()
 
     def teardown(self) -> None:
@@ -105,6 +109,10 @@ class FilesystemHarness(Harness):
 
     @contextlib.contextmanager
     def breakable(self, kind: str) -> Iterator[Harness]:
+        if kind == "power":
+            with self._on_disk() as other:
+                yield other
+            return
         if kind not in {"eio", "hung"}:
             yield self
             return
@@ -118,8 +126,26 @@ class FilesystemHarness(Harness):
             yield other
 
     @contextlib.contextmanager
+    def _on_disk(self) -> Iterator[Harness]:
+        point = self.directory / "power"
+        point.mkdir(exist_ok=True)
+        with power.disk(self._kept / "power.ext4", point) as disk:
+            other = copy.copy(self)
+            # What a case puts beside the images can be copied to them by the kernel.
+            other._power, other._images, other.directory = disk, point / "images", point
+            other._images.mkdir()
+            _sync(point)
+            yield other
+
+    @contextlib.contextmanager
     def fault(self, kind: str) -> Iterator[None]:
         """Break the backend."""
+        if kind == "power":
+            if not self._power:
+                raise NotImplementedError(kind)
+            with self._power.without_power():
+                yield
+            return
         if kind in {"eio", "hung"} and not self._fuse:
             raise NotImplementedError(kind)
         begin, end = {
@@ -154,6 +180,14 @@ class FilesystemHarness(Harness):
     def _empty(self) -> None:
         _mount("-o", f"remount,size={_SIZE}", self._kept)
         (self._kept / "filler").unlink()
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _mount(*arguments: str | Path) -> None:

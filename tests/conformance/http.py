@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from storekit.testing import Harness
 __all__ = ["HttpHarness"]
 
 READ_ONLY = "a web server is only read"
+_AGO = 3600  # seconds before now that what is planted first was written
 
 
 class HttpHarness(Harness):
@@ -58,7 +60,12 @@ class HttpHarness(Harness):
         return storekit.open_store("http", name="web", **{**options, **overrides})
 
     def plant(self, image_id: str, data: bytes) -> str:
-        (self._root / image_id).write_bytes(data)
+        path = self._root / image_id
+        # The server makes its ETag of the size and the time, in whole seconds: without this an
+        # image and what replaces it within a second would be one version.
+        before = int(path.stat().st_mtime) if path.exists() else int(time.time()) - _AGO
+        path.write_bytes(data)
+        os.utime(path, (before + 1, before + 1))
         return f"{self.endpoint}/{quote(image_id, safe='')}"
 
     def peek(self, location: str) -> bytes | None:

@@ -32,8 +32,9 @@ class S3Harness(Harness):
         "fault:readonly": _NO_DISK,
         "fault:full": _NO_DISK,
         "fault:gone": _NO_DISK,
+        "fault:power": _NO_DISK,
     }
-    page_size = 1001
+    page_size = 1000
     # Asking anew in every store would double what the kit does. That is tested elsewhere.
     conditional_writes = "yes"
 

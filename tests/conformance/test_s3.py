@@ -23,11 +23,13 @@ def _radosgw():
 @pytest.mark.usefixtures("_versitygw")
 class TestVersitygw(ConformanceTests):
     harness = VersitygwHarness
+    level = "hard"
 
 
 @pytest.mark.usefixtures("_radosgw")
 class TestRadosgw(ConformanceTests):
     harness = RadosgwHarness
+    level = "hard"
 
 
 class TestMoto(ConformanceTests):

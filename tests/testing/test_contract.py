@@ -24,7 +24,8 @@ CORE = {
     "DEL": 9,
     "NEG": 9,
     "ERR": 8,
-    "LST": 4,
+    "LST": 5,
+    "ACL": 2,
     "CAP": 1,
     "CPY": 3,
     "FRM": 5,
@@ -105,6 +106,13 @@ def test_two_cases_cannot_have_one_id():
     declare(print)
     with pytest.raises(ValueError, match="ADD-01"):
         declare(print)
+
+
+def test_a_case_is_found_by_its_id_in_either_case():
+    whole = cases_for()
+    for item in whole:
+        assert whole[item.id] is whole[item.id.lower()] is whole[item.id.upper()] is item
+    assert "zzz-01" not in whole
 
 
 def test_a_case_with_a_fault_runs_alone():

@@ -128,6 +128,7 @@ def test_the_option_works_under_xdist(project):
         ("[other]", "conform"),
         ("[conform]\ncolour = 1", "colour|conform"),
         ("[conform]", "neither harness nor store"),
+        ('[conform]\nharness = "acme:Acme"\nstore = "fast"', "one of them"),
         ('[conform]\nharness = "nosuch:Thing"', "nosuch"),
         ('[conform]\nharness = "acme:Driver"', "no Harness"),
         ('[conform]\nharness = "acme:Acme"\nlevel = "x"', "level"),
@@ -147,3 +148,118 @@ def test_a_module_that_cannot_be_imported_is_shown_as_that(project):
     done = project.runpytest_subprocess("-p", "storekit.testing.plugin")
     done.stdout.fnmatch_lines(["*No module named 'nothing_like_this'*"])
     assert "AttributeError" not in done.stdout.str() + done.stderr.str()
+
+
+LEAVING = """
+import os
+
+from storekit.testing import Case, ConformanceTests, Level, Registry, case
+from storekit.testing.reference import MemoryHarness, MemoryDriver
+
+mine = Registry()
+
+
+def declared(number):
+    more = {"sentence": "It MUST be so.", "why": "A test.", "mistakes": "None.", "into": mine}
+    return case(f"PRF-9{number}", **more)
+
+
+@declared(1)
+def leaves_an_image(context):
+    context.store.store.add(context.new_id(), b"past the journal")
+
+
+@declared(2)
+def makes_it_leave(context):
+    context.store.get_size(context.image(b"x"))
+
+
+@declared(3)
+def passes(context):
+    pass
+
+
+class Driver(MemoryDriver):
+    def get_size(self, location, context=None):
+        os._exit(0)
+
+
+class Acme(MemoryHarness):
+    driver = Driver
+    cases = mine
+
+    def teardown(self):
+        super().teardown()
+        raise RuntimeError("it does not stop")
+
+
+class TestAcme(ConformanceTests):
+    harness = Acme
+    select = "PRF-9"
+"""
+
+
+def in_a_class(project):
+    project.makepyfile(test_acme=LEAVING)
+    return project.runpytest_subprocess("-p", "storekit.testing.plugin", "test_acme.py")
+
+
+def by_the_option(project):
+    project.makepyfile(acme=LEAVING)
+    project.makefile(".toml", conform='[conform]\nharness = "acme:Acme"\nselect = "PRF-9"')
+    return project.runpytest_subprocess(
+        "-p", "storekit.testing.plugin", "--storekit-config", "conform.toml", "conform.toml"
+    )
+
+
+@pytest.mark.parametrize("way", [in_a_class, by_the_option])
+def test_it_judges_as_run_does(project, way):
+    result = way(project)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*PRF-91 FAIL:*",
+            "*got*prf-91-*",
+            "*PRF-92 FAIL:*",
+            "*os._exit(0) was called*",
+            "*RUN-01 ERROR:*",
+            "*it does not stop*",
+        ]
+    )
+    found = counts(result)
+    assert (found["passed"], found["failed"], found["error"]) == (1, 2, 1)
+
+
+def test_one_case_of_the_file_can_be_chosen_by_its_name(project):
+    project.makefile(".toml", conform=CONFIG)
+    result = project.runpytest_subprocess(
+        *("-v", "-p", "storekit.testing.plugin", "--storekit-config", "conform.toml"),
+        "conform.toml::SIZ-02",
+    )
+    result.stdout.fnmatch_lines(["conform.toml::SIZ-02 PASSED*"])
+    assert counts(result) == {"passed": 1}
+
+
+def test_the_cases_of_the_file_run_once_beside_the_tests_of_its_directory(project):
+    project.makefile(".toml", conform='[conform]\nharness = "acme:Acme"\nselect = "SIZ-02"')
+    project.makepyfile(test_other="def test_it():\n    pass\n", test_acme="")
+    result = project.runpytest_subprocess(
+        "-p", "storekit.testing.plugin", "--storekit-config", "conform.toml"
+    )
+    assert counts(result) == {"passed": 2}
+
+
+def test_the_harness_is_found_beside_the_file(pytester):
+    pytester.makepyfile(**{"sub/acme": MODULE.format(wrong=0)})
+    (pytester.path / "sub" / "conform.toml").write_text(CONFIG)
+    result = pytester.runpytest_subprocess(
+        *("-p", "storekit.testing.plugin", "--storekit-config", "sub/conform.toml"),
+        "sub/conform.toml::SIZ-01",
+    )
+    assert counts(result) == {"passed": 1}
+
+
+def test_a_harness_that_is_wrong_is_an_error_before_any_case(project):
+    project.makepyfile(test_acme=MODULE.format(wrong=0).replace('"in_use"', '"in_usage"'))
+    result = project.runpytest_subprocess("-p", "storekit.testing.plugin", "test_acme.py")
+    result.stdout.fnmatch_lines(["*harness Acme: absent names 'in_usage'*"])
+    assert result.ret == pytest.ExitCode.INTERRUPTED

@@ -11,7 +11,7 @@ __all__ = ["GROUPS", "contract"]
 
 GROUPS = (
     *("PLG", "LOC", "ADD", "GET", "RNG", "SIZ", "DEL", "NEG", "ERR"),
-    *("FLT", "OSF", "CON", "CRS", "RES", "STA", "LST", "CAP", "CPY", "LFT", "FRM", "PRF"),
+    *("FLT", "OSF", "CON", "CRS", "RES", "STA", "LST", "ACL", "CAP", "CPY", "LFT", "FRM", "PRF"),
 )
 """The groups, in the order of the contract."""
 

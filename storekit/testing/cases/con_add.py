@@ -20,6 +20,8 @@ from storekit.testing.journal import Client
 from storekit.testing.sources import Tap
 from storekit.values import StoredImage
 
+__all__ = ["Racer", "overtaken"]
+
 ONE_WINNER = Capability.ADD | Capability.EXCLUSIVE_ADD
 _LONGEST = 3.0  # seconds that a case waits for a store that makes one add wait for another
 _RACERS = 6
@@ -34,16 +36,23 @@ _ADVICE = (
 
 
 @dataclass
-class _Racer:
+class Racer:
     """One of several adds of one id."""
 
     name: str
+    """What a report calls it."""
     data: bytes
+    """What it adds."""
     location: str | None = None
+    """Where that is, if it won."""
     size: int = -1
+    """The size that it was told."""
     digests: Mapping[str, str] = field(default_factory=dict)
+    """The digests that it was told."""
     error: str = "nothing"
+    """What it raised."""
     duplicate: bool = False
+    """Whether that was Duplicate."""
 
     def take(self, deed: Deed) -> None:
         """Take note of what the add returned or raised."""
@@ -59,7 +68,7 @@ def _patience(context: Context) -> float:
     return min(context.budget(0.5), _LONGEST)
 
 
-def _judge(context: Context, racers: list[_Racer], story: Story) -> None:
+def _judge(context: Context, racers: list[Racer], story: Story) -> None:
     """Demand one winner, its bytes and its digests, and Duplicate for all others."""
     promise = (
         f"exactly one of {len(racers)} adds of one id succeeds, the others raise Duplicate, as"
@@ -91,10 +100,22 @@ def _judge(context: Context, racers: list[_Racer], story: Story) -> None:
         raise Violation(expected, f"those of {whose[0]}. In this order: {story}. {_ADVICE}")
 
 
-def _overtaken(context: Context, size: int, *, late: bool) -> None:
-    """Let a second add of the id run from its begin to its end in the middle of a first one."""
+def overtaken(context: Context, size: int, *, late: bool) -> tuple[list[Racer], Story]:
+    """Let a second add of an id run from its begin to its end in the middle of a first one.
+
+    Args:
+        context: The context of the case.
+        size: Of the first image; the second one has a byte more.
+        late: Whether the first one has read all its bytes by then, or none.
+
+    Returns:
+        What became of the two, and in which order.
+
+    Raises:
+        Violation: One of them did not end.
+    """
     image_id = context.new_id()
-    racers = [_Racer(name, context.payload(size + n)) for n, name in enumerate(("add A", "add B"))]
+    racers = [Racer(name, context.payload(size + n)) for n, name in enumerate(("add A", "add B"))]
     story, go, ended = Story(), threading.Event(), threading.Event()
     first, second = racers
     point = len(first.data) if late else 0
@@ -124,7 +145,7 @@ def _overtaken(context: Context, size: int, *, late: bool) -> None:
     deeds = together({first.name: begin, second.name: overtake}, context.budget(2), story)
     for racer in racers:
         racer.take(deeds[racer.name])
-    _judge(context, racers, story)
+    return racers, story
 
 
 @case(
@@ -140,8 +161,8 @@ def _overtaken(context: Context, size: int, *, late: bool) -> None:
 def one_winner(context: Context) -> None:
     """Overtake an add by another, early and late; then race many, from two starting lines."""
     for size in (997, 2 * context.part_size + 7):
-        _overtaken(context, size, late=False)
-        _overtaken(context, size, late=True)
+        for late in (False, True):
+            _judge(context, *overtaken(context, size, late=late))
     shared = context.claims(Capability.THREAD_SAFE)
     clients = [context.store if shared else context.client() for _ in range(_RACERS)]
     for _ in range(_ROUNDS):
@@ -151,11 +172,11 @@ def one_winner(context: Context) -> None:
 def _race(context: Context, clients: list[Client]) -> None:
     image_id = context.new_id()
     count = len(clients)
-    racers = [_Racer(f"add {n + 1}", context.payload(10_007 + n)) for n in range(count)]
+    racers = [Racer(f"add {n + 1}", context.payload(10_007 + n)) for n in range(count)]
     story = Story()
     first, last = (Meeting(count, _patience(context)) for _ in range(2))
 
-    def run(racer: _Racer, client: Client) -> object:
+    def run(racer: Racer, client: Client) -> object:
         missing = {0: (_POINTS[1], first), len(racer.data): (_POINTS[2], last)}
 
         def at(position: int) -> None:
@@ -196,7 +217,7 @@ def one_winner_of_processes(context: Context) -> None:
     for number in range(_ROUNDS):
         image_id = context.new_id()
         size = 997 if number else 2 * context.part_size + 7
-        racers = [_Racer(f"process {n + 1}", context.payload(size + n)) for n in range(_CHILDREN)]
+        racers = [Racer(f"process {n + 1}", context.payload(size + n)) for n in range(_CHILDREN)]
         story = Story()
         with ExitStack() as stack:
             crew = {

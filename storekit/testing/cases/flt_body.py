@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from storekit.capabilities import Capability
-from storekit.errors import DataError, StoreError, Unavailable, Unsupported
-from storekit.testing.case import Level, Violation, case
+from storekit.errors import DataError, InUse, NotFound, StoreError, Unavailable, Unsupported
+from storekit.location import Location
+from storekit.testing.case import Level, NotApplicable, NotRun, Violation, case
 from storekit.testing.cases.flt import long_image
 from storekit.testing.context import Context
 from storekit.testing.journal import Client
 from storekit.testing.trials import met
-from storekit.testing.wire import Append, Cut, Flip, Rechunk, Reset
+from storekit.testing.wire import Append, Cut, Flip, Rechunk, Reset, Stall
 
 GET = Capability.GET
 _BROKEN = (DataError, Unavailable)
@@ -75,6 +76,79 @@ def breaks(context: Context) -> None:
         did = "a read whose connection breaks " + ("once" if times else "again and again")
         context.notes[did] = _right_or_broken(context, client, wire.location(location), data, did)
         met(wire.answers.fired, did)
+
+
+@case(
+    "FLT-07b",
+    level=Level.ROBUST,
+    needs=GET,
+    hooks=("endpoint",),
+    sentence="A read that is cut and goes on after another image took the place of the first MUST"
+    " give the first one's bytes to the end, or raise DataError, NotFound or Unavailable; it MUST"
+    " NOT give some bytes of each.",
+    why="Half of one system and half of another has the right length, and no checksum of the"
+    " connection is wrong.",
+    mistakes="A resume that asks for the rest of whatever has the name now: no If-Match, no"
+    " version, no snapshot; the size compared, and nothing else.",
+)
+def goes_on_in_another(context: Context) -> None:
+    """Cut a read in the middle, put other bytes of the same length in its place, and read on."""
+    whole = long_image(context)
+    parts: list[tuple[int, int | None]] = [(0, None)]
+    if context.claims(Capability.GET_RANGE):
+        parts.append((997, len(whole) - 1994))
+    for offset, length in parts:
+        data, image_id = context.payload(len(whole)), context.new_id()
+        location = context.image(data, image_id)
+        wanted = data[offset : offset + (length or len(data))]
+        wire = context.wire()
+        client, other = context.client_behind(wire), context.other
+        # Less than half of it comes before the cut, and nothing of it after that.
+        wire.answers.arm(Stall(len(data) // 2))
+        did = f"a read from {offset} that is cut, and another image put there before it goes on"
+        seen = wire.location(location)
+        with client.get(seen, **({"offset": offset, "length": length} if offset else {})) as reader:
+            try:
+                found = next(reader)
+            except Unavailable as error:
+                raise NotApplicable(f"nothing is given before half has come: {error}") from error
+            met(len(found) < len(wanted), did)
+            wire.cut()
+            wire.answers.arm(None)
+            _replace(context, other, location, image_id)
+            try:
+                found += context.drain(reader)
+            except (*_BROKEN, NotFound) as error:
+                context.notes[did] = type(error).__name__
+                continue
+            except StoreError as error:
+                kinds = "the first image, DataError, NotFound or Unavailable"
+                raise Violation(kinds, f"{type(error).__name__}: {error}", did) from error
+        context.same(found, wanted, f"bytes of {did}")
+        context.notes[did] = "read"
+
+
+def _replace(context: Context, client: Client, location: Location, image_id: str) -> None:
+    """Put an image of other bytes, as many, in the place of one.
+
+    Raises:
+        NotApplicable: This backend cannot have that.
+        NotRun: The harness offers no way to.
+    """
+    data = context.payload(client.get_size(location))
+    if context.claims(Capability.ADD | Capability.DELETE):
+        try:
+            client.delete(location)
+        except InUse as error:
+            raise NotApplicable(f"what is being read cannot be replaced: {error}") from error
+        again = client.add(image_id, data).location
+    else:
+        context.harness.require("plant")
+        again = Location(context.harness.plant(image_id, data))
+    if again != location:
+        raise NotApplicable("the backend gives another image another location")
+    if context.read(location, client) != data:
+        raise NotRun("the image that was put in the place of another is not read there")
 
 
 @case(

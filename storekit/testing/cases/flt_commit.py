@@ -57,6 +57,7 @@ def upload_breaks(context: Context) -> None:
     level=Level.ROBUST,
     needs=ADD,
     hooks=("http",),
+    budget=12.0,  # for a dozen lost answers and more, each of which may be asked for again
     sentence="When the backend has done what it was asked and its answer is lost, the outcome MUST"
     " be told as it is: success, or OutcomeUnknown where it cannot be found out; a retry of the"
     " driver's own MUST NOT be reported as Duplicate or NotFound.",

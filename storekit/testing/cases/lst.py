@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from storekit.capabilities import Capability
 from storekit.location import Location
-from storekit.testing.case import Violation, case
+from storekit.testing.case import NotApplicable, Violation, case
 from storekit.testing.context import Context
 from storekit.testing.sources import Tap
 from storekit.values import Listing
 
 LIST = Capability.LIST
+_ADDERS = 8
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5  # seconds between two images, until their times differ
 
 
 def _mine(context: Context, ids: set[str]) -> dict[str, Listing]:
@@ -89,17 +95,36 @@ def nothing_partial(context: Context) -> None:
 @case(
     "LST-03",
     needs=LIST,
-    sentence="A listing longer than one page of the backend MUST be complete.",
+    exclusive=True,
+    budget=12.0,
+    sentence="A listing MUST be complete where it fills a page of the backend exactly, is longer"
+    " than one, and fills two.",
     why="The second page is forgotten until somebody has so many images.",
-    mistakes="One page; the last of a page twice; a marker that is not encoded.",
+    mistakes="One page; the last of a page twice; a full page taken for one that has another"
+    " behind it, or the last image of it for a marker; a marker that is not encoded.",
 )
 def pages(context: Context) -> None:
-    """List more images than one page of the backend has."""
-    ids = {context.new_id(f" {number}&?") for number in range(context.harness.page_size + 1)}
-    for image_id in ids:
-        context.image(b"page", image_id)
-    missing = ids - set(_mine(context, ids))
-    context.check(not missing, f"{len(ids)} images", f"{len(missing)} are missing", "list")
+    """List as many images as fill one page of the backend, one more, and as fill two."""
+    page = context.harness.page_size
+    # Whoever has images there too: it is all of them that fill a page.
+    others = context.listed()
+    doomed: list[Location] = []
+    whole = (len(others) // page + 1) * page
+    wanted = set(others)
+    # A page may be a thousand images.
+    threads = min(_ADDERS, context.limits.max_connections)
+    threads = threads if context.claims(Capability.THREAD_SAFE) else 1
+    with ThreadPoolExecutor(threads, thread_name_prefix="adder") as pool:
+        for count in (whole, whole + 1, whole + page):
+            ids = [context.new_id(f" {number}&?") for number in range(len(wanted), count)]
+            wanted.update(ids)
+            locations = list(pool.map(partial(context.image, b"page"), ids))
+            missing = wanted - set(_mine(context, wanted))
+            did = f"a listing of {count} images, in pages of {page}"
+            context.check(not missing, f"{count} images", f"{len(missing)} are missing", did)
+            doomed += locations
+        if context.claims(Capability.DELETE):
+            list(pool.map(context.store.delete, doomed))
 
 
 @case(
@@ -132,3 +157,53 @@ def while_changing(context: Context) -> None:
     context.check(not missing, f"{len(throughout)} images", f"{len(missing)} are missing", "list")
     if len(seen) != len(set(seen)):
         raise Violation("each image once", f"{len(seen) - len(set(seen))} came twice", "list")
+
+
+@case(
+    "LST-05",
+    needs=LIST | Capability.ADD,
+    sentence="Where a listing tells a time, it MUST be in UTC, that at which the image was stored"
+    " (as near as limits.op_budget, for there are two clocks), the same in every listing, and a"
+    " later one for an image that is stored later.",
+    why="Who tidies up by age deletes what is new, or keeps what is old, by a time that is wrong.",
+    mistakes="The time of the listing, or that at which the store was opened; 1970 for what is not"
+    " known, which is None; milliseconds for seconds; the time of another zone.",
+)
+def times(context: Context) -> None:
+    """Add an image, and others until one has another time; compare with the clock."""
+    early, begin = context.new_id(), datetime.now(UTC)
+    context.image(context.payload(997), early)
+    end = datetime.now(UTC)
+    told = _time_of(context, early)
+    if told is None:
+        raise NotApplicable("the listing tells no time")
+    # The backend's clock is not ours. Further off than one request may take with all its attempts,
+    # it is wrong in a way that whoever goes by the age of images has to know of.
+    apart = timedelta(seconds=context.budget())
+    plausible = begin - apart <= told <= end + apart
+    context.check(plausible, f"a time between {begin - apart} and {end + apart}", told, "an add")
+    waited, pause = time.perf_counter(), _FIRST_PAUSE
+    while True:
+        late = context.new_id()
+        context.image(b"later", late)
+        later = _time_of(context, late)
+        context.same(_time_of(context, early), told, "the time of an image in another listing")
+        seconds = time.perf_counter() - waited
+        if later is not None and later > told:
+            break
+        if seconds > context.budget():
+            expected, did = f"a later time than {told}", f"an add {seconds:.1f} s later"
+            raise Violation(expected, later, did)
+        threading.Event().wait(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    context.notes["times differ after"] = seconds
+
+
+def _time_of(context: Context, image_id: str) -> datetime | None:
+    """Give the time that a listing has for an image; in UTC."""
+    found = _mine(context, {image_id})
+    context.check(image_id in found, f"{image_id} listed", "it is not", "list")
+    told = found[image_id].modified
+    utc = told is None or told.utcoffset() == timedelta(0)
+    context.check(utc, "a time in UTC, or None", repr(told), "list")
+    return told

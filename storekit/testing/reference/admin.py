@@ -57,6 +57,7 @@ def _inside(space: Namespace) -> dict[str, object]:
                 "data": base64.b64encode(image.data).decode(),
                 "version": image.version,
                 "modified": image.modified,
+                "acl": image.acl,
             }
             for image_id, image in space.images.items()
         },

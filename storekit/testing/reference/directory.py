@@ -36,7 +36,7 @@ from storekit.location import Location
 from storekit.source import Source
 from storekit.testing.reference.deadline import Deadline
 
-__all__ = ["UPLOADS", "DirectoryDriver", "DirectoryOptions"]
+__all__ = ["UPLOADS", "DirectoryDriver", "DirectoryOptions", "sync_directory"]
 
 UPLOADS = ".storekit-uploads"
 """The directory of uploads, below that of the images."""
@@ -227,7 +227,7 @@ class DirectoryDriver(Driver):
         except Timeout as error:
             raise OutcomeUnknown(f"it is not known whether it was done: {error}") from error
         try:
-            self._deadline.call(_sync, self._root)
+            self._deadline.call(sync_directory, self._root)
         except (OSError, StoreError) as error:
             raise OutcomeUnknown(f"the directory could not be synced: {error}") from error
 
@@ -322,7 +322,12 @@ def _write(descriptor: int, chunk: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _sync(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory last.
+
+    Args:
+        directory: The directory.
+    """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

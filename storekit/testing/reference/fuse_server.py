@@ -97,6 +97,9 @@ class _Mirror(mfusepy.Operations):  # type: ignore[misc]  # it comes without typ
     def truncate(self, path: str, length: int, fh: int | None = None) -> None:
         os.truncate(fh or self._real(path), length)
 
+    def chmod(self, path: str, mode: int) -> None:
+        os.chmod(self._real(path), mode)
+
     def fsync(self, path: str, datasync: int, fh: int) -> None:
         self._faults.meet()
         os.fsync(fh)

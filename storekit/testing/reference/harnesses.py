@@ -18,8 +18,9 @@ from storekit.config import make_driver
 from storekit.driver import Driver
 from storekit.location import Location
 from storekit.store import Store
+from storekit.testing import power
 from storekit.testing.harness import Harness
-from storekit.testing.reference.directory import UPLOADS, DirectoryDriver
+from storekit.testing.reference.directory import UPLOADS, DirectoryDriver, sync_directory
 from storekit.testing.reference.fuse import Mirror, lacks, mirrored
 from storekit.testing.reference.memory import MemoryDriver
 from storekit.testing.reference.process import administer, shared_port
@@ -61,7 +62,9 @@ class MemoryHarness(ReferenceHarness):
     """The driver over a socket, and a namespace of its own on the server of this process."""
 
     driver = MemoryDriver
-    absent: Mapping[str, str] = {"fault:eio": "the server keeps the bytes in its memory"}
+    absent: Mapping[str, str] = dict.fromkeys(
+        ("fault:eio", "fault:power"), "the server keeps the bytes in its memory"
+    )
 
     def setup(self) -> None:
         """Make the namespace."""
@@ -93,6 +96,11 @@ class MemoryHarness(ReferenceHarness):
         options = {"driver": MemoryDriver, **self.options()}
         with Store("plant", "reference", lambda: make_driver("plant", options)) as store:
             return str(store.add(image_id, data).location)
+
+    def acls(self, location: str) -> tuple[bool, list[str], list[str]]:
+        """Look at what the server keeps with the image."""
+        acl = self._inside()["images"][Location(location).segments[-1]]["acl"]
+        return acl.get("public") == "True", acl.get("read", []), acl.get("write", [])
 
     def orphans(self) -> set[str]:
         """Name the uploads that the server holds."""
@@ -162,9 +170,13 @@ class DirectoryHarness(ReferenceHarness):
         if missing := lacks():
             why = f"a file system that can fail takes {missing}"
             self.absent = {**self.absent, "fault:eio": why, "fault:hung": why}
+        if missing := power.lacks():
+            why = f"a disk that loses what was not synced takes {missing}"
+            self.absent = {**self.absent, "fault:power": why}
         self._root = self._disk / "images"
         self._root.mkdir()
         self._mirror: Mirror | None = None
+        self._power: power.Disk | None = None
 
     def teardown(self) -> None:
         """Remove the directory."""
@@ -196,7 +208,11 @@ class DirectoryHarness(ReferenceHarness):
 
     @contextmanager
     def breakable(self, kind: str) -> Iterator[Harness]:
-        """Put the directory on a FUSE mount, where reads can fail and calls can hang."""
+        """Put the directory on a FUSE mount, or on a disk whose power can fail."""
+        if kind == "power":
+            with self._on_disk() as other:
+                yield other
+            return
         if kind not in {"eio", "hung"}:
             yield self
             return
@@ -207,6 +223,20 @@ class DirectoryHarness(ReferenceHarness):
             other = copy.copy(self)
             other._mirror, other._root = mirror, point / "images"  # noqa: SLF001 - one of us
             other._root.mkdir(exist_ok=True)  # noqa: SLF001
+            yield other
+
+    @contextmanager
+    def _on_disk(self) -> Iterator[DirectoryHarness]:
+        point = self.directory / "power"
+        point.mkdir(exist_ok=True)
+        with power.disk(self._disk / "power.ext4", point) as disk:
+            other = copy.copy(self)
+            root = point / "images"
+            root.mkdir()
+            sync_directory(point)
+            other._power, other._root = disk, root  # noqa: SLF001 - one of us
+            # What a case puts beside the images can be copied to them by the kernel.
+            other.directory = point
             yield other
 
     @contextmanager
@@ -226,6 +256,9 @@ class DirectoryHarness(ReferenceHarness):
                 yield
             finally:
                 self._mirror.fault("none")
+        elif kind == "power" and self._power:
+            with self._power.without_power():
+                yield
         elif kind == "full" and self._mounted:
             with _no_room(self._disk):
                 yield

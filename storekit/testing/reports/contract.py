@@ -25,6 +25,7 @@ TITLES = {
     "RES": "resources",
     "STA": "stateful",
     "LST": "listing",
+    "ACL": "access lists",
     "CAP": "capacity",
     "CPY": "copies",
     "LFT": "leftovers",

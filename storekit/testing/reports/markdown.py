@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from storekit.testing.reports.markup import visible
 from storekit.testing.result import Outcome, Report, Result
 
 if TYPE_CHECKING:
     from storekit.testing.zoo.selftest import SelfTest
 
-__all__ = ["as_markdown", "kill_matrix"]
+__all__ = ["as_markdown", "kill_matrix", "shortened", "verdict"]
 
 _SHOWN = 12  # calls of a failed case
+_STACK = 16  # lines of the stack of a thread that hangs
 
 
 def as_markdown(report: Report) -> str:
@@ -41,7 +43,26 @@ def as_markdown(report: Report) -> str:
             lines += _evidence(result)
     if report.left:
         lines += [f"Left behind: {', '.join(report.left)}.", ""]
-    return "\n".join(lines)
+    return visible("\n".join(lines))
+
+
+def shortened(result: Result) -> list[str]:
+    """Give the inner end of the stack of what hangs, or the last lines of an error's traceback.
+
+    Args:
+        result: Its result. All of it is in the JSON and the JUnit report.
+
+    Returns:
+        Lines; none for a case that failed by what the store answered: its calls say more.
+    """
+    if not result.trace or not (result.hung or result.outcome is Outcome.ERROR):
+        return []
+    first, *others = result.trace.split("\n\n") if result.hung else [result.trace]
+    head, *lines = first.rstrip().splitlines()
+    more = [f"and {len(others)} more threads: see the JSON report"] if others else []
+    if len(lines) > _STACK:
+        lines = [f"  ... {len(lines) - _STACK} lines ...", *lines[-_STACK:]]
+    return [head, *lines, *more]
 
 
 def verdict(report: Report) -> str:
@@ -99,7 +120,8 @@ def _evidence(result: Result) -> list[str]:
         f"- got: {result.actual or result.reason}",
         "",
         "```text",
-        *result.calls[-_SHOWN:],
+        *(line.replace("```", "'''") for line in result.calls[-_SHOWN:]),
+        *shortened(result),
         "```",
         "",
     ]

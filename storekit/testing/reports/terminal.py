@@ -6,7 +6,8 @@ import importlib.util
 import io
 import shutil
 
-from storekit.testing.reports.markdown import verdict
+from storekit.testing.reports.markdown import shortened, verdict
+from storekit.testing.reports.markup import visible
 from storekit.testing.result import Outcome, Report, Result
 
 __all__ = ["as_text"]
@@ -35,7 +36,8 @@ def as_text(report: Report, *, colour: bool = False, width: int | None = None) -
     columns = width or shutil.get_terminal_size().columns
     shown = [result for result in report.results if result.outcome is not Outcome.PASS]
     table = _rich(shown, columns) if colour and importlib.util.find_spec("rich") else _plain(shown)
-    return "\n".join([*table, *_failures(report), *_summary(report), ""])
+    rest = visible("\n".join([*_failures(report), *_summary(report), ""]))
+    return "\n".join([*table, rest])
 
 
 def _rich(shown: list[Result], columns: int) -> list[str]:
@@ -48,7 +50,7 @@ def _rich(shown: list[Result], columns: int) -> list[str]:
     table = Table("case", "outcome", "why")
     for result in shown:
         style = _STYLES[result.outcome]
-        why = Text(result.reason or result.case.sentence)
+        why = Text(visible(result.reason or result.case.sentence))
         table.add_row(result.case.id, Text(result.outcome.value, style=style), why)
     text = io.StringIO()
     Console(file=text, force_terminal=True, width=columns).print(table)
@@ -57,7 +59,8 @@ def _rich(shown: list[Result], columns: int) -> list[str]:
 
 def _plain(shown: list[Result]) -> list[str]:
     return [
-        f"{result.case.id}  {result.outcome.value:8}{result.reason or result.case.sentence}"
+        f"{result.case.id}  {result.outcome.value:8}"
+        f"{visible(result.reason or result.case.sentence)}"
         for result in shown
     ]
 
@@ -72,6 +75,7 @@ def _failures(report: Report) -> list[str]:
                 f"    expected  {result.expected or '-'}",
                 f"    got       {result.actual or result.reason}",
                 *(f"    call      {call}" for call in result.calls[-_SHOWN:]),
+                *(f"    stack     {line}" for line in shortened(result)),
             ]
     return lines
 

@@ -144,6 +144,23 @@ class ResumesFromTheBeginning(MemoryDriver):
         return replace(content, resume=resume)
 
 
+@mutant(kills="FLT-07b")
+class ResumeUnpinned(MemoryDriver):
+    """A read that broke goes on in whatever image has the name by then."""
+
+    def get(
+        self, location: Location, offset: int, length: int | None, context: Context = None
+    ) -> Content:
+        """Ask for the rest, of no version."""
+        content = super().get(location, offset, length, context)
+        end = content.total if length is None else min(offset + length, content.total)
+
+        def resume(position: int) -> Iterable[bytes]:
+            return super(ResumeUnpinned, self).get(location, position, end - position).chunks
+
+        return replace(content, resume=resume)
+
+
 @mutant(kills="FLT-08")
 class NoLengthIsEmpty(MemoryDriver):
     """An answer that does not tell its length is empty."""

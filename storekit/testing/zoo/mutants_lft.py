@@ -65,6 +65,34 @@ class UploadStaysAfterWrongDigest(DirectoryDriver):
 
 
 @mutant(kills="LFT-01")
+class LoserLeavesUpload(DirectoryDriver):
+    """What an add has written stays when its commit finds the id taken by another."""
+
+    @contextmanager
+    def _upload(self) -> Iterator[tuple[int, Path]]:
+        with super()._upload() as (descriptor, path):
+            try:
+                yield descriptor, path
+            except FileExistsError:
+                (self._root / UPLOADS / f"{path.name}0").hardlink_to(path)
+                raise
+
+
+@mutant(kills="LFT-01")
+class LoserHidesUpload(DirectoryDriver):
+    """What an add that lost has written stays where no leftovers are looked for."""
+
+    @contextmanager
+    def _upload(self) -> Iterator[tuple[int, Path]]:
+        with super()._upload() as (descriptor, path):
+            try:
+                yield descriptor, path
+            except FileExistsError:
+                (self._root / f"{UPLOADS}-{path.name}").hardlink_to(path)
+                raise
+
+
+@mutant(kills="LFT-01")
 class ListsItsOwnDirectory(DirectoryDriver):
     """What lists as a leftover is there always: the driver's own directory."""
 

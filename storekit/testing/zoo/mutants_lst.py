@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count, islice
 
 from storekit.context import RequestContext
@@ -45,6 +46,51 @@ class OnePage(MemoryDriver):
     def list(self, context: Context = None) -> Iterator[Listing]:
         """Stop after a page."""
         return islice(super().list(context), _PAGE)
+
+
+@mutant(kills="LST-03")
+class ForgetsTheLastOfFullPages(MemoryDriver):
+    """The last image of a full page is taken for the marker of another page, which is empty."""
+
+    def list(self, context: Context = None) -> Iterator[Listing]:
+        """Drop it."""
+        images = tuple(super().list(context))
+        full = len(images) % _PAGE == 0
+        return iter(images[:-1] if full else images)
+
+
+@mutant(kills="LST-05")
+class Since1970(MemoryDriver):
+    """Every image is listed as of the beginning of time."""
+
+    def list(self, context: Context = None) -> Iterator[Listing]:
+        """Know no times, and give one all the same."""
+        unknown = datetime.fromtimestamp(0, UTC)
+        return (replace(listing, modified=unknown) for listing in super().list(context))
+
+
+@mutant(kills="LST-05")
+class AsOfTheListing(MemoryDriver):
+    """Every image is listed as of now."""
+
+    def list(self, context: Context = None) -> Iterator[Listing]:
+        """Look at the clock."""
+        return (replace(listing, modified=datetime.now(UTC)) for listing in super().list(context))
+
+
+@mutant(kills="LST-05")
+class AsOfTheOpening(MemoryDriver):
+    """Every image is listed as of when the store was opened."""
+
+    def open(self) -> None:
+        """Look at the clock; and try once, for the case waits as long as a request may take."""
+        self.limit(max_attempts=1)
+        super().open()
+        self._opened = datetime.now(UTC)
+
+    def list(self, context: Context = None) -> Iterator[Listing]:
+        """Give one time for all."""
+        return (replace(listing, modified=self._opened) for listing in super().list(context))
 
 
 @mutant(kills="LST-04")
