@@ -64,7 +64,12 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["storekit", "storekit.*"]),
-    package_data={"storekit": ["py.typed"], "storekit.testing": ["*.json"]},
+    package_data={
+        "storekit": ["py.typed"],
+        "storekit.cli": ["templates/*.in"],
+        "storekit.testing": ["*.json"],
+        "storekit.testing.reports": ["page.*"],
+    },
     install_requires=["stevedore>=5.6", "pydantic>=2.7"],
     extras_require={
         "cli": CLI,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 from click.shell_completion import get_completion_class, shell_complete
 
-from storekit.cli import check, conform, images, overview, streams, upkeep
+from storekit.cli import check, conform, images, new_driver, overview, probe, streams, upkeep
 from storekit.cli.failures import EXIT_PIPE, EXIT_USAGE, report
 from storekit.cli.options import verb, with_common
 from storekit.cli.output import document, line, no_colour
@@ -63,6 +63,8 @@ for _command in (
     overview.drivers,
     check.check,
     conform.conform,
+    probe.probe,
+    new_driver.new_driver,
     completion,
 ):
     storekit.add_command(_command)

@@ -89,6 +89,8 @@ from storekit.testing.case import (
 )
 from storekit.testing.context import Context
 from storekit.testing.harness import Harness
+from storekit.testing.probing.engine import probe
+from storekit.testing.probing.measured import Probed, Row, Verdict
 from storekit.testing.result import Outcome, Report, Result
 from storekit.testing.runner import cases_for, run
 from storekit.testing.waivers import Waiver, read_waivers
@@ -106,13 +108,17 @@ __all__ = [
     "NotRun",
     "Outcome",
     "Over",
+    "Probed",
     "Registry",
     "Report",
     "Result",
+    "Row",
+    "Verdict",
     "Violation",
     "Waiver",
     "case",
     "cases_for",
+    "probe",
     "read_waivers",
     "run",
 ]

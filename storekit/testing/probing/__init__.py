@@ -1,0 +1,1 @@
+"""Probing: what a store really does, measured beside what it declares."""
