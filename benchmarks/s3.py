@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import importlib
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ _BUCKET = "images"
 _BOTH = ("md5", "sha512")
 _MEMORY = 150.0
 _BLOCK = 16 * MIB
+_FLAT = (64 * MIB, 16 * 1024 * MIB)
 
 
 def cases(settings: Settings) -> Iterator[Case]:
@@ -41,6 +43,30 @@ def cases(settings: Settings) -> Iterator[Case]:
     size = max(settings.sizes)
     for name in ("radosgw", "versitygw"):
         yield from _Site.start(name).cases(size)
+    yield from _flat()
+
+
+def _flat() -> Iterator[Case]:
+    """Give the cases that show whether memory depends on the size: nobody stores the images."""
+    command = [sys.executable, str(Path(__file__).parent / "discarding.py")]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(server.kill)
+    assert server.stdout is not None
+    endpoint = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+
+    def peak(size: int, *, known: bool) -> float:
+        return peak_of(_memory_of_add, endpoint, "a-key", "a-secret", size, known, ())
+
+    for size in _FLAT:
+        for known in (True, False):
+            words = f"add, size {'known' if known else 'unknown'}, {size // MIB} MiB, discarded"
+            yield Case(
+                f"memory of {words}",
+                "memory",
+                {"storekit": partial(peak, size, known=known)},
+                unit="MiB",
+                limit=_MEMORY,
+            )
 
 
 class _Boto3:
@@ -206,9 +232,7 @@ class _Site:
         return timed(work)
 
     def _peak(self, size: int, known: bool) -> float:
-        peak = peak_of(_memory_of_add, self._endpoint, *self._keys, size, known)
-        self._remove("image")
-        return peak
+        return peak_of(_memory_of_add, self._endpoint, *self._keys, size, known)
 
     def _remove(self, key: str) -> None:
         self._client.delete_object(Bucket=_BUCKET, Key=key)
@@ -231,10 +255,20 @@ def _glance(endpoint: str, access_key: str, secret_key: str) -> GlanceStore:
 
 
 def _memory_of_add(
-    endpoint: str, access_key: str, secret_key: str, size: int, known: bool
+    endpoint: str,
+    access_key: str,
+    secret_key: str,
+    size: int,
+    known: bool,
+    hashes: tuple[str, ...] = _BOTH,
 ) -> Callable[[], object]:
     contender = _storekit(endpoint, access_key, secret_key)
     contender.add("warm", Memory(bytes(MIB), 1), 1, ())
     contender.delete(f"s3+{endpoint}/{_BUCKET}/warm")
     data = Memory(os.urandom(_BLOCK), size)
-    return partial(contender.add, "image", data, size if known else None, _BOTH)
+
+    def work() -> None:
+        contender.add("image", data, size if known else None, hashes)
+        contender.delete(f"s3+{endpoint}/{_BUCKET}/image")
+
+    return work

@@ -23,13 +23,13 @@ def _radosgw():
 @pytest.mark.usefixtures("_versitygw")
 class TestVersitygw(ConformanceTests):
     harness = VersitygwHarness
-    level = "hard"
+    level = "robust"
 
 
 @pytest.mark.usefixtures("_radosgw")
 class TestRadosgw(ConformanceTests):
     harness = RadosgwHarness
-    level = "hard"
+    level = "robust"
 
 
 class TestMoto(ConformanceTests):

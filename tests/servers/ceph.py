@@ -3,15 +3,18 @@
 Debian's packages of Ceph 16.2. Everything is in a temporary directory, on free loopback ports.
 """
 
+import base64
 import contextlib
 import glob
 import importlib.machinery
 import importlib.util
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
@@ -24,11 +27,21 @@ from servers.daemons import Daemons, daemons, lacking, path
 __all__ = ["ACCESS_KEY", "SECRET_KEY", "Ceph", "bindings", "ceph", "load_bindings", "missing"]
 
 ACCESS_KEY, SECRET_KEY = "TESTKEY", "TESTSECRET-0123456789"
+SWIFT_USER, SWIFT_KEY = "test:swift", "SWIFTSECRET-0123456789"
+"""The same user, as clients of Swift know it."""
 
 _PROGRAMS = {"ceph-mon": "ceph-mon", "ceph-osd": "ceph-osd", "monmaptool": "ceph-common"}
 _GATEWAY = {"radosgw": "radosgw", "radosgw-admin": "ceph-common"}
 _MANAGER = {"ceph-mgr": "ceph-mgr"}
 _BINDINGS = "/usr/lib/python3/dist-packages"
+_WHOM = ("cluster", "service", "client")
+_ALL = "allow *"
+_DAEMON_CAPS = {
+    "mon.": {"mon": _ALL},
+    "client.admin": {"mon": _ALL, "osd": _ALL, "mgr": _ALL},
+    "osd.0": {"mon": "allow profile osd", "osd": _ALL, "mgr": "allow profile osd"},
+    "mgr.x": {"mon": "allow profile mgr", "osd": _ALL},
+}
 _BOTH = ("rados", "rbd")  # in this order: rbd needs rados
 _CONFIGURATION = """\
 [global]
@@ -106,16 +119,23 @@ class Ceph:
     """The URL of its S3 gateway, where it has one."""
 
     def __init__(
-        self, running: Daemons, store: str, size: int, settings: Mapping[str, object]
+        self, running: Daemons, store: str, size: int, settings: Mapping[str, object], *, keys: bool
     ) -> None:
         self.conf = running.directory / "ceph.conf"
+        self._keys: tuple[object, ...] = ()
+        if keys:
+            keyring = self.conf.with_name("keyring")
+            keyring.write_text("".join(_key_of(name, caps) for name, caps in _DAEMON_CAPS.items()))
+            self._keys = ("--keyring", keyring)
+            required = {f"auth_{whom}_required": "cephx" for whom in _WHOM}
+            settings = {**settings, **required, "keyring": keyring}
         self._running = running
         self._mon_port, self._rgw_port = running.ports(2)
-        self._fsid = str(uuid.uuid4())
+        self.fsid = str(uuid.uuid4())
         self.conf.write_text(
             _CONFIGURATION.format(
                 dir=running.directory,
-                fsid=self._fsid,
+                fsid=self.fsid,
                 mon_port=self._mon_port,
                 rgw_port=self._rgw_port,
                 store=store,
@@ -130,10 +150,10 @@ class Ceph:
         for name in ("mon.a", "osd.0", "mgr.x", "no-modules"):
             (self.conf.parent / name).mkdir()
         address = f"[v2:127.0.0.1:{self._mon_port}]"
-        new = ("--create", "--fsid", self._fsid, "--set-min-mon-release", "pacific")
+        new = ("--create", "--fsid", self.fsid, "--set-min-mon-release", "pacific")
         self._run("monmaptool", *new, "--addv", "a", address, monmap)
-        self._run("ceph-mon", "-i", "a", "-c", self.conf, "--mkfs", "--monmap", monmap)
-        self._start("mon.a", "ceph-mon", "-i", "a")
+        self._run("ceph-mon", "-i", "a", "-c", self.conf, "--mkfs", "--monmap", monmap, *self._keys)
+        self.start_monitor()
         self._run(
             *("ceph-osd", "-i", "0", "-c", self.conf, "--mkfs", "--osd-uuid", osd),
             "--no-mon-config",
@@ -141,6 +161,10 @@ class Ceph:
         self.ask("osd new", uuid=osd)
         self.start_osd()
         self.ask("osd set-require-min-compat-client", version="mimic")
+
+    def start_monitor(self) -> None:
+        """Start the monitor, also after it was killed."""
+        self._start("mon.a", "ceph-mon", "-i", "a")
 
     def start_osd(self) -> None:
         """Start the OSD, also after it was killed; with ``memstore`` it has lost its objects."""
@@ -165,12 +189,29 @@ class Ceph:
         with rados.Rados(conffile=str(self.conf)) as cluster, cluster.open_ioctx(name) as pool:
             rbd.RBD().pool_init(pool, force=False)  # returns once the pool takes writes
 
+    def make_user(self, name: str, **caps: str) -> Path:
+        """Make a user of a cluster that asks for keys.
+
+        Args:
+            name: The name, without the ``client.`` before it.
+            **caps: What it may, by the kind of daemon: ``mon``, ``osd``, ``mgr``.
+
+        Returns:
+            Its keyring.
+        """
+        words = [word for pair in caps.items() for word in pair]
+        (user,) = self.ask("auth get-or-create", entity=f"client.{name}", caps=words)
+        keyring = self.conf.with_name(f"{name}.keyring")
+        keyring.write_text(f"[client.{name}]\nkey = {user['key']}\n")
+        return keyring
+
     def start_gateway(self) -> None:
         """Start radosgw, and make the user of ``ACCESS_KEY``."""
         self.endpoint = f"http://127.0.0.1:{self._rgw_port}"
         self._start("radosgw", "radosgw", "-n", "client.rgw")
         self._running.wait_until("radosgw", self._gateway_answers)
         self.add_user("test", ACCESS_KEY, SECRET_KEY)
+        self.add_subuser(SWIFT_USER, SWIFT_KEY, "full")
 
     def restart_gateway(self) -> None:
         """Kill radosgw, and start it again."""
@@ -198,6 +239,18 @@ class Ceph:
         keys = (f"--access-key={access_key}", f"--secret-key={secret_key}")
         named = (f"--uid={name}", f"--display-name={name}")
         self._run("radosgw-admin", "-c", self.conf, "user", "create", *named, *keys)
+
+    def add_subuser(self, name: str, key: str, access: str) -> None:
+        """Let clients of Swift be a user of the gateway.
+
+        Args:
+            name: The user's name, a colon, and another one.
+            key: The key of Swift's authentication v1.
+            access: ``full`` or ``read``.
+        """
+        named = (f"--uid={name.partition(':')[0]}", f"--subuser={name}", f"--access={access}")
+        keyed = ("--key-type=swift", f"--secret-key={key}")
+        self._run("radosgw-admin", "-c", self.conf, "subuser", "create", *named, *keyed)
 
     def revoke(self, name: str, access_key: str) -> None:
         """Take a key from a user of the S3 gateway.
@@ -283,6 +336,7 @@ def ceph(
     store: str = "memstore",
     size: int = 4 << 30,
     settings: Mapping[str, object] | None = None,
+    keys: bool = False,
 ) -> Iterator[Ceph]:
     """Run a cluster.
 
@@ -292,9 +346,10 @@ def ceph(
             ``bluestore`` keeps it in a file.
         size: Bytes that it holds.
         settings: More of its configuration, for all daemons and clients.
+        keys: Whether it asks for keys, as in production: cephx.
     """
     with daemons("ceph") as running:
-        cluster = Ceph(running, store, size, settings or {})
+        cluster = Ceph(running, store, size, settings or {}, keys=keys)
         cluster.start()
         if gateway:
             cluster.start_gateway()
@@ -328,6 +383,7 @@ def bindings() -> Iterator[None]:
     for link in links:
         link.symlink_to(Path(_BINDINGS, link.name))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (theirs, path)))
+    sys.path.append(theirs)
     try:
         yield
     finally:
@@ -335,9 +391,17 @@ def bindings() -> Iterator[None]:
             del os.environ["PYTHONPATH"]
         else:
             os.environ["PYTHONPATH"] = path
+        sys.path.remove(theirs)
         for link in links:
             link.unlink()
         Path(theirs).rmdir()
+
+
+def _key_of(name: str, caps: Mapping[str, str]) -> str:
+    """Make a key, and the section of a keyring that has it; see CryptoKey::encode of Ceph."""
+    key = base64.b64encode(struct.pack("<HIIH", 1, int(time.time()), 0, 16) + os.urandom(16))
+    lines = [f'caps {daemon} = "{what}"' for daemon, what in caps.items()]
+    return "\n".join([f"[{name}]", f"key = {key.decode()}", *lines, ""])
 
 
 def _extension(name: str) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from servers.daemons import Daemons, daemons
 
-__all__ = ["ACCESS_KEY", "SECRET_KEY", "Versitygw", "missing", "versitygw"]
+__all__ = ["ACCESS_KEY", "SECRET_KEY", "Versitygw", "binary", "missing", "versitygw"]
 
 ACCESS_KEY, SECRET_KEY = "versity-access", "versity-secret-0123456789"
 _BUILD = Path(__file__).with_name("build-versitygw")
@@ -71,7 +71,7 @@ def missing() -> str | None:
     The first time on a machine this builds it, which takes minutes.
     """
     try:
-        _built()
+        binary()
     except RuntimeError as error:
         return str(error)
     return None
@@ -85,7 +85,7 @@ def versitygw() -> Iterator[Versitygw]:
         data, iam, sidecar = (running.directory / name for name in ("data", "iam", "sidecar"))
         for directory in (data, iam, sidecar):
             directory.mkdir()
-        command: list[object] = [_built(), "--port", f"127.0.0.1:{port}", "--quiet"]
+        command: list[object] = [binary(), "--port", f"127.0.0.1:{port}", "--quiet"]
         command += ["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--iam-dir", iam]
         command += ["posix", *(() if _keeps_attributes(data) else ("--sidecar", sidecar)), data]
         pid = running.start("versitygw", command)
@@ -104,7 +104,12 @@ def _keeps_attributes(directory: Path) -> bool:
     return True
 
 
-def _built() -> str:
+def binary() -> str:
+    """Give the path of the program, built if it is not yet; its name tells the version.
+
+    Raises:
+        RuntimeError: It cannot be built.
+    """
     path, error = _build()
     if error is not None:
         raise RuntimeError(f"versitygw cannot be built: {error}")
