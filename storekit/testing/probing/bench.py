@@ -24,7 +24,6 @@ from storekit.errors import (
     Unavailable,
 )
 from storekit.location import Location
-from storekit.source import Data
 from storekit.store import Store
 from storekit.testing.harness import Harness
 from storekit.testing.probing.keeper import FIRST_PAUSE, LAST_PAUSE, Keeper, waiting
@@ -64,7 +63,7 @@ class Bench:
         self.exit = ExitStack()
         """Closed before the images are removed."""
         self.keeper = Keeper()
-        """Knows what was added, and not deleted."""
+        """Adds and deletes images; what it added is removed at the end."""
         self._token = secrets.token_hex(4)
         self._ids = 0
         self._lock = threading.Lock()
@@ -146,47 +145,6 @@ class Bench:
 
     # Images
 
-    def add(
-        self,
-        store: Store,
-        image_id: str,
-        data: Data,
-        size: int | None = None,
-        straight: Callable[[object], str] = str,
-    ) -> Location:
-        """Add an image, which is removed at the end.
-
-        Args:
-            store: By which client.
-            image_id: Its id.
-            data: Its bytes.
-            size: How many, where that is known.
-            straight: Gives its location as a client knows it that goes by no relay.
-
-        Returns:
-            Where it is.
-
-        Raises:
-            Ended: The probe is over.
-            StoreError: As ``Store.add``.
-        """
-        return self.keeper.add(store, image_id, data, size, straight)
-
-    def delete(
-        self, store: Store, location: Location, straight: Callable[[object], str] = str
-    ) -> None:
-        """Delete an image.
-
-        Args:
-            store: By which client.
-            location: Where it is.
-            straight: As of ``add``.
-
-        Raises:
-            StoreError: As ``Store.delete``.
-        """
-        self.keeper.delete(store, location, straight)
-
     def owned(self, store: Store, image_id: str) -> bool:
         """Tell whether a store would know where an image is, and so could delete it again.
 
@@ -208,7 +166,7 @@ class Bench:
             location: Where it is.
         """
         with suppress(StoreError):
-            self.delete(store, location)
+            self.keeper.delete(store, location)
 
     @contextmanager
     def image(self, data: bytes) -> Iterator[Location]:
@@ -217,9 +175,9 @@ class Bench:
         Args:
             data: Its bytes.
         """
-        location = self.add(self.store, self.new_id(), data)
+        location = self.keeper.add(self.store, self.new_id(), data)
         yield location
-        self.delete(self.store, location)
+        self.keeper.delete(self.store, location)
 
     def read(self, location: Location, store: Store | None = None) -> bytes:
         """Read a whole image, as soon as it can be seen.

@@ -57,10 +57,10 @@ class Keeper:
         store: Store,
         image_id: str,
         data: Data,
-        size: int | None,
-        straight: Callable[[object], str],
+        size: int | None = None,
+        straight: Callable[[object], str] = str,
     ) -> Location:
-        """Add an image.
+        """Add an image, which is removed at the end.
 
         Args:
             store: By which client.
@@ -98,7 +98,9 @@ class Keeper:
                 self._changed.notify_all()
         return location
 
-    def delete(self, store: Store, location: Location, straight: Callable[[object], str]) -> None:
+    def delete(
+        self, store: Store, location: Location, straight: Callable[[object], str] = str
+    ) -> None:
         """Delete an image.
 
         Args:

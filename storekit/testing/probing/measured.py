@@ -29,6 +29,18 @@ class Verdict(enum.Enum):
     ERROR = "ERROR"
     """The backend, or the way to it, failed: nothing is known."""
 
+    @classmethod
+    def of(cls, *, declared: bool, measured: bool) -> Verdict:
+        """Judge what is there or is not.
+
+        Args:
+            declared: Whether the store declares it.
+            measured: Whether it was found.
+        """
+        if declared is measured:
+            return cls.OK
+        return cls.LIE if declared else cls.OVER
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:

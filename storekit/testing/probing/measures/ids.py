@@ -164,7 +164,7 @@ def _stored(
     at = ""
     try:
         for at, content in data.items():
-            places[at] = bench.add(store, at, content)
+            places[at] = bench.keeper.add(store, at, content)
         for at, place in places.items():
             if bench.read(place) != data[at]:
                 return f"{short(at)} comes back with other bytes", places

@@ -47,10 +47,10 @@ def exclusive_delete(bench: Bench) -> list[Row]:
     clients = [bench.client() for _ in range(_RACERS)]
     wrong = ""
     for number in range(1, _ROUNDS + 1):
-        location = bench.add(bench.store, bench.new_id(), bench.payload(997))
+        location = bench.keeper.add(bench.store, bench.new_id(), bench.payload(997))
         bench.read(location)
         acts: dict[str, Callable[[], object]] = {
-            f"delete {n}": partial(bench.delete, client, location)
+            f"delete {n}": partial(bench.keeper.delete, client, location)
             for n, client in enumerate(clients, 1)
         }
         deeds = _run(bench, acts)
@@ -66,15 +66,11 @@ def exclusive_delete(bench: Bench) -> list[Row]:
 
 def _row(bench: Bench, name: str, promise: Capability, wrong: str) -> Row:
     declared = bench.claims(promise)
-    if wrong:
-        verdict = Verdict.LIE if declared else Verdict.OK
-    else:
-        verdict = Verdict.OK if declared else Verdict.OVER
     return Row(
         name=name,
         declared="yes" if declared else "no",
         measured="no" if wrong else f"one of {_RACERS}, {_ROUNDS} times",
-        verdict=verdict,
+        verdict=Verdict.of(declared=declared, measured=not wrong),
         why=wrong,
         numbers={"racers": _RACERS, "rounds": _ROUNDS},
     )
@@ -97,7 +93,7 @@ def _race(bench: Bench, clients: list[Store]) -> str:
                 meeting.come()
 
         try:
-            return bench.add(client, image_id, Tap(content, at), len(content))
+            return bench.keeper.add(client, image_id, Tap(content, at), len(content))
         finally:
             for meeting in missing.values():
                 meeting.leave()

@@ -29,9 +29,7 @@ def reads(bench: Bench) -> list[Row]:
     with bench.image(data) as location:
         bench.read(location)
         wrong = _wrong(bench, store, location, data)
-    verdict = Verdict.OK if bool(wrong) is not declared else Verdict.OVER
-    if wrong and declared:
-        verdict = Verdict.LIE
+    verdict = Verdict.of(declared=declared, measured=not wrong)
     return [
         Row(
             name="range reads",

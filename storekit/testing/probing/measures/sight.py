@@ -43,11 +43,11 @@ def visibility(bench: Bench) -> list[Row]:
     gone: list[float | None] = []
     for number in range(_ROUNDS):
         image_id, data = bench.new_id(), bench.payload(997 + number)
-        location = bench.add(bench.store, image_id, data)
+        location = bench.keeper.add(bench.store, image_id, data)
         seen.append(bench.settled(partial(_whole, bench, location, data)))
         if number == 0 and bench.claims(Capability.LIST):
             seen.append(bench.settled(partial(_listed, bench, image_id), 1))
-        bench.delete(bench.store, location)
+        bench.keeper.delete(bench.store, location)
         gone.append(bench.settled(partial(_gone, bench, location)))
         if number == 0 and bench.claims(Capability.LIST):
             listed: Callable[[], bool] = partial(_listed, bench, image_id)
@@ -74,7 +74,7 @@ def _row(bench: Bench, name: str, delays: list[float | None]) -> Row:
             numbers={"budget": budget},
         )
     late = max(known)
-    verdict = Verdict.OK if bool(late) is not strong else Verdict.LIE if late else Verdict.OVER
+    verdict = Verdict.of(declared=strong, measured=not late)
     return Row(
         name=name,
         declared=declared,

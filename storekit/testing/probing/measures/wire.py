@@ -53,9 +53,9 @@ def _counted(bench: Bench, endpoint: str) -> list[Row]:
         client = counter.count("open", lambda: bench.client(behind))
         try:
             # What is asked once by each client is not a part of the operations.
-            first = bench.add(client, bench.new_id(), b"first", straight=wire.straight)
+            first = bench.keeper.add(client, bench.new_id(), b"first", straight=wire.straight)
             bench.read(first, client)
-            bench.delete(client, first, wire.straight)
+            bench.keeper.delete(client, first, wire.straight)
             _operations(bench, counter, client)
         finally:
             counter.count("close", client.close)
@@ -108,7 +108,7 @@ def _operations(bench: Bench, counter: _Counter, client: Store) -> None:
     def add(size: int) -> Callable[[], Location]:
         image_id = bench.new_id()
         content = data if size == _SMALL else bench.payload(size)
-        return lambda: bench.add(client, image_id, content, straight=straight)
+        return lambda: bench.keeper.add(client, image_id, content, straight=straight)
 
     location = counter.count("add", add(_SMALL), f"{_SMALL} bytes")
     counter.count("get_size", lambda: client.get_size(location))
@@ -121,13 +121,13 @@ def _operations(bench: Bench, counter: _Counter, client: Store) -> None:
         )
     if bench.claims(Capability.LIST):
         counter.count("list", lambda: sum(1 for _ in client.list()), "all images of the store")
-    counter.count("delete", lambda: bench.delete(client, location, straight))
+    counter.count("delete", lambda: bench.keeper.delete(client, location, straight))
     part = bench.limits.part_size
     if 2 * part + 1 <= bench.longest:
         whole = counter.count(
             "add in parts", add(2 * part + 1), f"two of {shown(part)}, and a byte"
         )
-        bench.delete(client, whole, straight)
+        bench.keeper.delete(client, whole, straight)
 
 
 def _part(client: Store, location: Location) -> None:
