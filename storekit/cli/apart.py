@@ -24,9 +24,10 @@ from storekit.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
     from storekit.testing.case import Case
+    from storekit.testing.harness import Harness
     from storekit.testing.result import Result
 
-__all__ = ["Answer", "NoReport", "Order", "run_apart", "work"]
+__all__ = ["Answer", "NoReport", "Order", "chosen_harness", "run_apart", "work"]
 
 Tell = Callable[[str, object], None]
 
@@ -196,14 +197,29 @@ def _mind(line: Connection) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _answered(order: Order, tell: Tell) -> Answer:
-    from storekit.testing import reports, runner, settings, waivers  # noqa: PLC0415
+def chosen_harness(store: str | None, harness: str | None, config: Path | None) -> type[Harness]:
+    """Give the harness that the user named, or one of the configured store.
 
-    if order.harness is not None:
+    Args:
+        store: The name of a store.
+        harness: ``module:Class``.
+        config: The configuration; None is the usual one.
+
+    Raises:
+        ConfigurationError: There is no such store, or harness.
+    """
+    from storekit.testing.settings import harness_named, harness_of_store  # noqa: PLC0415
+
+    if harness is not None:
         sys.path.insert(0, "")  # a command looks where it stands, as python -m does
-        kind = settings.harness_named(order.harness)
-    else:
-        kind = settings.harness_of_store(order.store, order.config)
+        return harness_named(harness)
+    return harness_of_store(store, config)
+
+
+def _answered(order: Order, tell: Tell) -> Answer:
+    from storekit.testing import reports, runner, waivers  # noqa: PLC0415
+
+    kind = chosen_harness(order.store, order.harness, order.config)
     known = {item.id for item in runner.cases_for(kind)}
 
     def started(item: Case) -> None:

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,10 +17,7 @@ from storekit.cli.options import store_names, verb
 from storekit.cli.session import Session
 from storekit.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from storekit.testing.harness import Harness
-
-__all__ = ["EXIT_ENVIRONMENT", "chosen_harness", "conform"]
+__all__ = ["EXIT_ENVIRONMENT", "check_target", "conform"]
 
 _LEVELS = ["core", "robust", "hard"]
 EXIT_ENVIRONMENT = 3
@@ -105,7 +101,7 @@ def conform(
         else:
             _show_cases(select, explain, wanted)
         return
-    _one_of(store, harness)
+    check_target(store, harness)
     order = Order(
         store=store,
         harness=harness,
@@ -123,32 +119,19 @@ def conform(
     session.exit_code = _run(session, order, wanted)
 
 
-def _one_of(store: str | None, harness: str | None) -> None:
-    if (store is None) is (harness is None):
-        what = "name a store, or a harness"
-        raise Misuse(what if store is None else f"{what}, and not both")
-
-
-def chosen_harness(session: Session, store: str | None, harness: str | None) -> type[Harness]:
-    """Give the harness that the user named, or one of the configured store.
+def check_target(store: str | None, harness: str | None) -> None:
+    """Check that a command is given one thing to work on.
 
     Args:
-        session: Says where the configuration is.
         store: The name of a store.
         harness: ``module:Class``.
 
     Raises:
         click.UsageError: Neither is named, or both are.
-        ConfigurationError: There is no such store, or harness.
     """
-    from storekit.testing.settings import harness_named, harness_of_store  # noqa: PLC0415
-
-    _one_of(store, harness)
-    if harness is not None:
-        # A command looks where it stands, as python -m does.
-        sys.path.insert(0, "")
-        return harness_named(harness)
-    return harness_of_store(store, session.config)
+    if (store is None) is (harness is None):
+        what = "name a store, or a harness"
+        raise Misuse(what if store is None else f"{what}, and not both")
 
 
 def _run(session: Session, order: Order, targets: Sequence[tuple[str, Path]]) -> int:

@@ -8,7 +8,8 @@ import sys
 import click
 
 from storekit.cli import output
-from storekit.cli.conform import EXIT_ENVIRONMENT, chosen_harness
+from storekit.cli.apart import chosen_harness
+from storekit.cli.conform import EXIT_ENVIRONMENT, check_target
 from storekit.cli.failures import report
 from storekit.cli.options import store_names, verb
 from storekit.cli.session import Session
@@ -53,7 +54,8 @@ def probe(
     from storekit.testing.probing.engine import probe as measure  # noqa: PLC0415 - the kit, when asked for
     from storekit.testing.reports.measured import probe_document, probe_text  # noqa: PLC0415
 
-    kind = chosen_harness(session, store, harness)
+    check_target(store, harness)
+    kind = chosen_harness(store, harness, session.config)
     try:
         found = measure(kind, limit=limit, seed=seed)
     except ConfigurationError:
