@@ -13,23 +13,30 @@ from storekit.testing.reference.connection import Refusal
 from storekit.testing.zoo.mutants import mutant
 
 Context = RequestContext | None
+Ids = Sequence[str]
+
+
+class _Lists(MemoryDriver):
+    """Sets access lists without a context, which no mutant here minds."""
+
+    def set_acls(
+        self, location: Location, public: bool, read: Ids, write: Ids, context: Context = None
+    ) -> None:
+        self.lists(location, public, read, write)
+
+    def lists(self, location: Location, public: bool, read: Ids, write: Ids) -> None:
+        """As ``MemoryDriver.set_acls``."""
+        super().set_acls(location, public, read, write)
 
 
 @mutant(kills="ACL-01")
-class ListsForNothing(MemoryDriver):
+class ListsForNothing(_Lists):
     """Setting the access lists of an image that is not there succeeds."""
 
-    def set_acls(
-        self,
-        location: Location,
-        public: bool,
-        read: Sequence[str],
-        write: Sequence[str],
-        context: Context = None,
-    ) -> None:
+    def lists(self, location: Location, public: bool, read: Ids, write: Ids) -> None:
         """Overlook the answer."""
         with suppress(Refusal):
-            super().set_acls(location, public, read, write, context)
+            super().lists(location, public, read, write)
 
 
 @mutant(kills="ACL-01")
@@ -50,86 +57,51 @@ class LettersForProjects(Store):
 
 
 @mutant(kills="ACL-01")
-class AddsAnewForLists(MemoryDriver):
+class AddsAnewForLists(_Lists):
     """The image is stored anew with its lists, and without its bytes."""
 
-    def set_acls(
-        self,
-        location: Location,
-        public: bool,
-        read: Sequence[str],
-        write: Sequence[str],
-        context: Context = None,
-    ) -> None:
+    def lists(self, location: Location, public: bool, read: Ids, write: Ids) -> None:
         """Replace the image."""
         self.delete(location)
         self._commit("PUT", self._path("images", self.image_id(location)), 201)
-        super().set_acls(location, public, read, write, context)
+        super().lists(location, public, read, write)
 
 
 @mutant(kills="ACL-02")
-class ListsInWord(MemoryDriver):
+class ListsInWord(_Lists):
     """Setting access lists looks whether the image is there, and does nothing more."""
 
-    def set_acls(
-        self,
-        location: Location,
-        public: bool,
-        read: Sequence[str],
-        write: Sequence[str],
-        context: Context = None,
-    ) -> None:
+    def lists(self, location: Location, public: bool, read: Ids, write: Ids) -> None:
         """Look."""
         self._head(location)
 
 
 @mutant(kills="ACL-02")
-class ReadersMayWrite(MemoryDriver):
+class ReadersMayWrite(_Lists):
     """Who may read may write."""
 
-    def set_acls(
-        self,
-        location: Location,
-        public: bool,
-        read: Sequence[str],
-        write: Sequence[str],
-        context: Context = None,
-    ) -> None:
+    def lists(self, location: Location, public: bool, read: Ids, write: Ids) -> None:
         """Make one list of two."""
         both = sorted({*read, *write})
-        super().set_acls(location, public, both, both, context)
+        super().lists(location, public, both, both)
 
 
 @mutant(kills="ACL-02")
-class EmptyListsKeepTheOld(MemoryDriver):
+class EmptyListsKeepTheOld(_Lists):
     """Nobody is ever taken off the lists by an empty one."""
 
-    def set_acls(
-        self,
-        location: Location,
-        public: bool,
-        read: Sequence[str],
-        write: Sequence[str],
-        context: Context = None,
-    ) -> None:
+    def lists(self, location: Location, public: bool, read: Ids, write: Ids) -> None:
         """Set only what is given."""
         if public or read or write:
-            super().set_acls(location, public, read, write, context)
+            super().lists(location, public, read, write)
 
 
 @mutant(kills="ACL-02")
-class ListsForAll(MemoryDriver):
+class ListsForAll(_Lists):
     """The access lists are those of all images."""
 
-    def set_acls(
-        self,
-        location: Location,
-        public: bool,
-        read: Sequence[str],
-        write: Sequence[str],
-        context: Context = None,
-    ) -> None:
+    def lists(self, location: Location, public: bool, read: Ids, write: Ids) -> None:
         """Set them everywhere."""
-        super().set_acls(location, public, read, write, context)
+        super().lists(location, public, read, write)
         for listing in self.list():
-            super().set_acls(listing.location, public, read, write, context)
+            super().lists(listing.location, public, read, write)

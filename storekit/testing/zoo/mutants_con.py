@@ -9,15 +9,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection
+from pathlib import Path
 
 from storekit.context import RequestContext
 from storekit.driver import Content
-from storekit.errors import Duplicate, StoreError
+from storekit.errors import StoreError
 from storekit.location import Location
 from storekit.source import Source
 from storekit.testing.reference import DirectoryDriver, MemoryDriver
 from storekit.testing.reference.connection import Pool, Refusal
 from storekit.testing.zoo.mutants import mutant
+from storekit.testing.zoo.parts import Careless, refuse_taken
 
 Context = RequestContext | None
 _SLOW = 0.03  # seconds: a backend that is not next door
@@ -75,36 +77,20 @@ class OneFileForAll(DirectoryDriver):
         return Content(total, chunks())
 
 
-class _Replaces(DirectoryDriver):
-    """Looks whether the id is free, and renames over whatever is there."""
-
-    looks_again = False
-
-    def add(self, image_id: str, source: Source, context: Context = None) -> Location:
-        final = self._root / image_id
-        if os.path.lexists(final):
-            raise Duplicate("there is an image of this id")
-        with self._upload() as (descriptor, upload):
-            for chunk in source.chunks(self.limits.write_chunk):
-                os.write(descriptor, chunk)
-            if self.looks_again:
-                if os.path.lexists(final):
-                    raise Duplicate("there is an image of this id")
-                time.sleep(_SLOW)
-            upload.rename(final)
-        return self._location(image_id)
-
-
 @mutant(kills="CON-03")
-class CheckThenWrite(_Replaces):
+class CheckThenWrite(Careless):
     """EXCLUSIVE_ADD is claimed, and kept by a look at the id before the bytes are written."""
 
 
 @mutant(kills="CON-03")
-class ChecksTwice(_Replaces):
+class ChecksTwice(Careless):
     """EXCLUSIVE_ADD is claimed, and kept by a look before the bytes and one before the rename."""
 
-    looks_again = True
+    def publish(self, descriptor: int, upload: Path, final: Path) -> None:
+        """Look again."""
+        refuse_taken(final)
+        time.sleep(_SLOW)
+        super().publish(descriptor, upload, final)
 
 
 @mutant(kills="CON-03")
@@ -125,7 +111,7 @@ _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 @mutant(kills="CON-04")
-class LocksInThisProcess(_Replaces):
+class LocksInThisProcess(Careless):
     """EXCLUSIVE_ADD is kept by a lock of the process."""
 
     def add(self, image_id: str, source: Source, context: Context = None) -> Location:
@@ -135,21 +121,14 @@ class LocksInThisProcess(_Replaces):
 
 
 @mutant(kills="CON-05")
-class ReservesTheName(DirectoryDriver):
+class ReservesTheName(Careless):
     """The commit makes an empty file of the name, then puts the image in its place."""
 
-    def add(self, image_id: str, source: Source, context: Context = None) -> Location:
+    def publish(self, descriptor: int, upload: Path, final: Path) -> None:
         """Commit in two steps."""
-        final = self._root / image_id
-        if os.path.lexists(final):
-            raise Duplicate("there is an image of this id")
-        with self._upload() as (descriptor, upload):
-            for chunk in source.chunks(self.limits.write_chunk):
-                os.write(descriptor, chunk)
-            os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640))
-            time.sleep(_SLOW)
-            upload.rename(final)
-        return self._location(image_id)
+        os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640))
+        time.sleep(_SLOW)
+        super().publish(descriptor, upload, final)
 
 
 @mutant(kills="CON-06")

@@ -19,6 +19,7 @@ from storekit.testing.reference import DirectoryDriver, MemoryDriver
 from storekit.testing.reference.connection import Pool
 from storekit.testing.reference.directory import UPLOADS, sync_directory
 from storekit.testing.zoo.mutants import mutant
+from storekit.testing.zoo.parts import Careless
 
 Context = RequestContext | None
 _SLOW = 0.02  # seconds: a backend that is not next door
@@ -44,21 +45,14 @@ class PartialSurvivesKill(DirectoryDriver):
 
 
 @mutant(kills="CRS-01")
-class NamesThenFills(DirectoryDriver):
+class NamesThenFills(Careless):
     """An image is written aside; the commit makes its name, then moves the bytes there."""
 
-    def add(self, image_id: str, source: Source, context: Context = None) -> Location:
+    def publish(self, descriptor: int, upload: Path, final: Path) -> None:
         """Commit in two steps, of which the first one is seen."""
-        final = self._root / image_id
-        if os.path.lexists(final):
-            raise Duplicate("there is an image of this id")
-        with self._upload() as (descriptor, upload):
-            for chunk in source.chunks(self.limits.write_chunk):
-                os.write(descriptor, chunk)
-            final.touch(exist_ok=False)
-            time.sleep(_SLOW)
-            upload.rename(final)
-        return self._location(image_id)
+        final.touch(exist_ok=False)
+        time.sleep(_SLOW)
+        super().publish(descriptor, upload, final)
 
 
 @mutant(kills="CRS-02")
@@ -138,24 +132,18 @@ class MarkStays(DirectoryDriver):
             mark.unlink()
 
 
-class _Forgetful(DirectoryDriver):
+class _Forgetful(Careless):
     """Syncs less than it should."""
 
     syncs_file = syncs_directory = False
 
-    def add(self, image_id: str, source: Source, context: Context = None) -> Location:
-        final = self._root / image_id
-        if os.path.lexists(final):
-            raise Duplicate("there is an image of this id")
-        with self._upload() as (descriptor, upload):
-            for chunk in source.chunks(self.limits.write_chunk):
-                os.write(descriptor, chunk)
-            if self.syncs_file:
-                os.fsync(descriptor)
-            final.hardlink_to(upload)
-            if self.syncs_directory:
-                sync_directory(self._root)
-        return self._location(image_id)
+    def publish(self, descriptor: int, upload: Path, final: Path) -> None:
+        """Sync what it syncs."""
+        if self.syncs_file:
+            os.fsync(descriptor)
+        final.hardlink_to(upload)
+        if self.syncs_directory:
+            sync_directory(self._root)
 
 
 @mutant(kills="CRS-05")
@@ -184,15 +172,18 @@ class _Trusting(Pool):
         return connection.sock is not None
 
 
-@mutant(kills="CRS-06")
-class LeavesOutWhatFailed(MemoryDriver):
-    """A part whose connection broke is taken for sent, and what is there is committed."""
+class _Once(MemoryDriver):
+    """Does not look at its connections, and does not try again."""
 
     def open(self) -> None:
-        """Take a pool that does not look, and does not try again."""
         self.limit(max_attempts=1)
         super().open()
         self._pool.__class__ = _Trusting
+
+
+@mutant(kills="CRS-06")
+class LeavesOutWhatFailed(_Once):
+    """A part whose connection broke is taken for sent, and what is there is committed."""
 
     def _send_part(self, upload: str, part: transfer.Part) -> None:
         try:
@@ -205,14 +196,8 @@ class LeavesOutWhatFailed(MemoryDriver):
 
 
 @mutant(kills="CRS-06")
-class RestartIsNoError(MemoryDriver):
+class RestartIsNoError(_Once):
     """What a restart breaks comes out as the client library raised it."""
-
-    def open(self) -> None:
-        """Take a pool that does not look, and does not try again."""
-        self.limit(max_attempts=1)
-        super().open()
-        self._pool.__class__ = _Trusting
 
     def add(self, image_id: str, source: Source, context: Context = None) -> Location:
         """Let it out, as something that nobody maps."""

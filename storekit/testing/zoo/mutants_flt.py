@@ -126,39 +126,34 @@ class ShortReadIsOk(MemoryDriver):
         return Content(offset + len(data), (data,) if data else ())
 
 
-@mutant(kills="FLT-07")
-class ResumesFromTheBeginning(MemoryDriver):
-    """A read that broke goes on with the first bytes of the image."""
+class _ResumesWrong(MemoryDriver):
+    """Goes on with other bytes after a read that broke."""
 
     def get(
         self, location: Location, offset: int, length: int | None, context: Context = None
     ) -> Content:
-        """Resume with what is there first."""
         content = super().get(location, offset, length, context)
         end = content.total if length is None else min(offset + length, content.total)
+        return replace(content, resume=lambda at: self._rest(location, offset, at, end))
 
-        def resume(position: int) -> Iterable[bytes]:
-            again = super(ResumesFromTheBeginning, self).get(location, offset, None, context)
-            return cut(again.chunks, end - position)
+    def _rest(self, location: Location, begin: int, at: int, end: int) -> Iterable[bytes]:
+        raise NotImplementedError
 
-        return replace(content, resume=resume)
+
+@mutant(kills="FLT-07")
+class ResumesFromTheBeginning(_ResumesWrong):
+    """A read that broke goes on with the first bytes of the image."""
+
+    def _rest(self, location: Location, begin: int, at: int, end: int) -> Iterable[bytes]:
+        return cut(MemoryDriver.get(self, location, begin, None).chunks, end - at)
 
 
 @mutant(kills="FLT-07b")
-class ResumeUnpinned(MemoryDriver):
+class ResumeUnpinned(_ResumesWrong):
     """A read that broke goes on in whatever image has the name by then."""
 
-    def get(
-        self, location: Location, offset: int, length: int | None, context: Context = None
-    ) -> Content:
-        """Ask for the rest, of no version."""
-        content = super().get(location, offset, length, context)
-        end = content.total if length is None else min(offset + length, content.total)
-
-        def resume(position: int) -> Iterable[bytes]:
-            return super(ResumeUnpinned, self).get(location, position, end - position).chunks
-
-        return replace(content, resume=resume)
+    def _rest(self, location: Location, begin: int, at: int, end: int) -> Iterable[bytes]:
+        return MemoryDriver.get(self, location, at, end - at).chunks
 
 
 @mutant(kills="FLT-08")

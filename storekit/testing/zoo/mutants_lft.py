@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 from storekit.context import RequestContext
 from storekit.driver import Leftover
@@ -50,46 +51,42 @@ class UploadStaysAfterCommit(DirectoryDriver):
             (self._root / UPLOADS / f"{path.name}0").hardlink_to(path)
 
 
+class _StaysAfter(DirectoryDriver):
+    """What an add has written keeps a second name when it fails so."""
+
+    failure: ClassVar[type[Exception]] = FileExistsError
+
+    @contextmanager
+    def _upload(self) -> Iterator[tuple[int, Path]]:
+        with super()._upload() as (descriptor, path):
+            try:
+                yield descriptor, path
+            except self.failure:
+                self._second_name(path).hardlink_to(path)
+                raise
+
+    def _second_name(self, path: Path) -> Path:
+        return self._root / UPLOADS / f"{path.name}0"
+
+
 @mutant(kills="LFT-01")
-class UploadStaysAfterWrongDigest(DirectoryDriver):
+class UploadStaysAfterWrongDigest(_StaysAfter):
     """What an add of other bytes than expected has written stays."""
 
-    @contextmanager
-    def _upload(self) -> Iterator[tuple[int, Path]]:
-        with super()._upload() as (descriptor, path):
-            try:
-                yield descriptor, path
-            except DigestMismatch:
-                (self._root / UPLOADS / f"{path.name}0").hardlink_to(path)
-                raise
+    failure = DigestMismatch
 
 
 @mutant(kills="LFT-01")
-class LoserLeavesUpload(DirectoryDriver):
+class LoserLeavesUpload(_StaysAfter):
     """What an add has written stays when its commit finds the id taken by another."""
 
-    @contextmanager
-    def _upload(self) -> Iterator[tuple[int, Path]]:
-        with super()._upload() as (descriptor, path):
-            try:
-                yield descriptor, path
-            except FileExistsError:
-                (self._root / UPLOADS / f"{path.name}0").hardlink_to(path)
-                raise
-
 
 @mutant(kills="LFT-01")
-class LoserHidesUpload(DirectoryDriver):
+class LoserHidesUpload(_StaysAfter):
     """What an add that lost has written stays where no leftovers are looked for."""
 
-    @contextmanager
-    def _upload(self) -> Iterator[tuple[int, Path]]:
-        with super()._upload() as (descriptor, path):
-            try:
-                yield descriptor, path
-            except FileExistsError:
-                (self._root / f"{UPLOADS}-{path.name}").hardlink_to(path)
-                raise
+    def _second_name(self, path: Path) -> Path:
+        return self._root / f"{UPLOADS}-{path.name}"
 
 
 @mutant(kills="LFT-01")

@@ -12,14 +12,14 @@ from typing import ParamSpec, TypeVar
 
 from storekit.context import RequestContext
 from storekit.driver import Content
-from storekit.errors import Duplicate, NotFound, StoreError, Timeout, Unavailable
+from storekit.errors import NotFound, StoreError, Timeout, Unavailable
 from storekit.location import Location
 from storekit.source import Source
 from storekit.testing.reference import DirectoryDriver
 from storekit.testing.reference.deadline import Deadline
 from storekit.testing.reference.directory import UPLOADS
 from storekit.testing.zoo.mutants import mutant
-from storekit.testing.zoo.parts import with_chunks
+from storekit.testing.zoo.parts import Careless, with_chunks
 
 Context = RequestContext | None
 P = ParamSpec("P")
@@ -27,23 +27,20 @@ T = TypeVar("T")
 
 
 @mutant(kills="OSF-01")
-class FullIsTheEnd(DirectoryDriver):
+class FullIsTheEnd(Careless):
     """What does not fit on the disk is left out."""
 
-    def add(self, image_id: str, source: Source, context: Context = None) -> Location:
-        """Write as much as there is room for."""
-        final = self._root / image_id
-        if os.path.lexists(final):
-            raise Duplicate("there is an image of this id")
-        with self._upload() as (descriptor, upload):
-            for chunk in source.chunks(self.limits.write_chunk):
-                try:
-                    os.write(descriptor, chunk)
-                except OSError as error:
-                    if error.errno != errno.ENOSPC:
-                        raise
-            os.link(upload, final)
-        return self._location(image_id)
+    def write(self, descriptor: int, chunk: bytes) -> None:
+        """Write if there is room."""
+        try:
+            super().write(descriptor, chunk)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+
+    def publish(self, descriptor: int, upload: Path, final: Path) -> None:
+        """Link what there is."""
+        final.hardlink_to(upload)
 
 
 @mutant(kills="OSF-01")

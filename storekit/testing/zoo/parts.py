@@ -2,14 +2,70 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Self
 
+from storekit.context import RequestContext
 from storekit.driver import Content
+from storekit.errors import Duplicate
+from storekit.location import Location
 from storekit.reader import ChunkReader
+from storekit.source import Source
+from storekit.testing.reference import DirectoryDriver
 
-__all__ = ["Chunks", "WrappedReader", "cut", "with_chunks"]
+__all__ = ["Careless", "Chunks", "WrappedReader", "cut", "refuse_taken", "with_chunks"]
+
+
+def refuse_taken(path: Path) -> None:
+    """Look whether an id is free.
+
+    Args:
+        path: Where its image would be.
+
+    Raises:
+        Duplicate: It is not.
+    """
+    if os.path.lexists(path):
+        raise Duplicate("there is an image of this id")
+
+
+class Careless(DirectoryDriver):
+    """Looks whether the id is free, writes, and renames; nothing is synced, nobody kept out.
+
+    For mutants to be wrong in one of the steps.
+    """
+
+    def add(self, image_id: str, source: Source, context: RequestContext | None = None) -> Location:
+        """As ``DirectoryDriver.add``."""
+        final = self._root / image_id
+        refuse_taken(final)
+        with self._upload() as (descriptor, upload):
+            for chunk in source.chunks(self.limits.write_chunk):
+                self.write(descriptor, chunk)
+            self.publish(descriptor, upload, final)
+        return self._location(image_id)
+
+    def write(self, descriptor: int, chunk: bytes) -> None:
+        """Write a piece of an upload.
+
+        Args:
+            descriptor: Of the upload.
+            chunk: The piece.
+        """
+        os.write(descriptor, chunk)
+
+    def publish(self, descriptor: int, upload: Path, final: Path) -> None:
+        """Give an upload the name of its image.
+
+        Args:
+            descriptor: Of the upload.
+            upload: The path of the upload.
+            final: That of the image.
+        """
+        upload.rename(final)
 
 
 class Chunks:
