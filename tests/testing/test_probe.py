@@ -15,7 +15,6 @@ import pytest
 import storekit
 from storekit import Capability
 from storekit.errors import (
-    Duplicate,
     InUse,
     NotFound,
     OutcomeUnknown,
@@ -33,6 +32,7 @@ from storekit.testing.reference import (
     MemoryHarness,
 )
 from storekit.testing.reports.measured import probe_document, probe_schema, probe_text
+from storekit.testing.zoo.parts import Careless
 
 LIMIT = 300_000
 NAMES = [name for measure in MEASURES for name in measure.names]
@@ -259,21 +259,6 @@ class OffByOne(DirectoryDriver):
         return super().get(location, offset + 1 if offset else 0, length, context)
 
 
-class CheckThenWrite(DirectoryDriver):
-    """Looks whether the id is free, and renames over whatever is there."""
-
-    def add(self, image_id, source, context=None):
-        final = self._root / image_id
-        if os.path.lexists(final):
-            raise Duplicate("there is an image of this id")
-        with self._upload() as (descriptor, upload):
-            for chunk in source.chunks(self.limits.write_chunk):
-                os.write(descriptor, chunk)
-            upload.rename(final)
-            upload.touch()  # for the clean-up
-        return self._location(image_id)
-
-
 class TellsAllThatTheyDeleted(DirectoryDriver):
     """Takes it for deleted if it is not there."""
 
@@ -330,7 +315,7 @@ class SmallImages(DirectoryDriver):
         (NeedsSize, "unknown size", "BackendError"),
         (CutsUnknown, "unknown size", "of 70001 bytes 65536 are said to be there"),
         (OffByOne, "range reads", "offset 1, length none"),
-        (CheckThenWrite, "exclusive add", " of 4 were told that their image is stored"),
+        (Careless, "exclusive add", " of 4 were told that their image is stored"),
         (TellsAllThatTheyDeleted, "exclusive delete", "4 of 4 were told that they deleted it"),
         (LooksLate, "visible after add", "saw it late"),
         (KeepsDeleted, "gone after delete", "saw it late"),
@@ -349,7 +334,7 @@ def test_a_lie_is_one_row_and_not_all_that_come_after_it():
     assert probed(ShortIds).lies == ("longest id", "longest id of 3-byte characters")
     assert probed(ShortIds)["longest id"].measured == "200 bytes"
     assert probed(LooksLate).lies == ("visible after add",)
-    assert probed(CheckThenWrite).lies == ("exclusive add",)
+    assert probed(Careless).lies == ("exclusive add",)
     assert probed(OffByOne).lies == ("range reads",)
 
 
