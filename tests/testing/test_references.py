@@ -15,6 +15,7 @@ from storekit.testing import Outcome, run
 from storekit.testing.reference import DirectoryHarness, MemoryHarness, fuse
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harness", [MemoryHarness, DirectoryHarness])
 def test_a_reference_driver_passes_whatever_it_claims(harness):
     report = run(harness, level="hard", seed=1)
