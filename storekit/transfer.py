@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections import deque
@@ -15,7 +14,7 @@ from typing import Self, TypeVar
 from storekit.errors import StorageFull
 from storekit.source import Source
 
-__all__ = ["Download", "Part", "PartSizes", "is_live", "live", "md5_of", "upload"]
+__all__ = ["Download", "Part", "PartSizes", "is_live", "live", "upload"]
 
 Result = TypeVar("Result")
 
@@ -49,15 +48,6 @@ def is_live(name: str) -> bool:
         name: As of ``live``.
     """
     return (os.getpid(), name) in _living
-
-
-def md5_of(data: bytes) -> str:
-    """Give the checksum of a part that servers compare: its MD5, in hexadecimal.
-
-    Args:
-        data: The part.
-    """
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True)

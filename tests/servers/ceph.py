@@ -27,8 +27,6 @@ from servers.daemons import Daemons, daemons, lacking, path
 __all__ = ["ACCESS_KEY", "SECRET_KEY", "Ceph", "bindings", "ceph", "load_bindings", "missing"]
 
 ACCESS_KEY, SECRET_KEY = "TESTKEY", "TESTSECRET-0123456789"
-SWIFT_USER, SWIFT_KEY = "test:swift", "SWIFTSECRET-0123456789"
-"""The same user, as clients of Swift know it."""
 
 _PROGRAMS = {"ceph-mon": "ceph-mon", "ceph-osd": "ceph-osd", "monmaptool": "ceph-common"}
 _GATEWAY = {"radosgw": "radosgw", "radosgw-admin": "ceph-common"}
@@ -211,7 +209,6 @@ class Ceph:
         self._start("radosgw", "radosgw", "-n", "client.rgw")
         self._running.wait_until("radosgw", self._gateway_answers)
         self.add_user("test", ACCESS_KEY, SECRET_KEY)
-        self.add_subuser(SWIFT_USER, SWIFT_KEY, "full")
 
     def restart_gateway(self) -> None:
         """Kill radosgw, and start it again."""
@@ -239,18 +236,6 @@ class Ceph:
         keys = (f"--access-key={access_key}", f"--secret-key={secret_key}")
         named = (f"--uid={name}", f"--display-name={name}")
         self._run("radosgw-admin", "-c", self.conf, "user", "create", *named, *keys)
-
-    def add_subuser(self, name: str, key: str, access: str) -> None:
-        """Let clients of Swift be a user of the gateway.
-
-        Args:
-            name: The user's name, a colon, and another one.
-            key: The key of Swift's authentication v1.
-            access: ``full`` or ``read``.
-        """
-        named = (f"--uid={name.partition(':')[0]}", f"--subuser={name}", f"--access={access}")
-        keyed = ("--key-type=swift", f"--secret-key={key}")
-        self._run("radosgw-admin", "-c", self.conf, "subuser", "create", *named, *keyed)
 
     def revoke(self, name: str, access_key: str) -> None:
         """Take a key from a user of the S3 gateway.
