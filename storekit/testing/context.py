@@ -22,6 +22,7 @@ from storekit.testing.case import Case, NotRun, Violation
 from storekit.testing.demands import Demands
 from storekit.testing.harness import Harness
 from storekit.testing.journal import Client, Journal, Reading, shown
+from storekit.testing.looks import looks
 from storekit.testing.wire import Wire
 from storekit.values import Leftover
 
@@ -361,14 +362,11 @@ class Context(Demands):
             Violation: It does not.
         """
         begin = time.perf_counter()
-        pause = 0.005
-        while not holds():
-            waited = time.perf_counter() - begin
-            if self.claims(Capability.STRONG_CONSISTENCY) or waited > self.budget(factor):
-                raise Violation(expected, f"not so after {waited:.3f} s", did)
-            threading.Event().wait(pause)
-            pause = min(2 * pause, 0.5)
+        strong = self.claims(Capability.STRONG_CONSISTENCY)
+        seen = any(holds() for _ in looks(0.0 if strong else self.budget(factor)))
         settled = time.perf_counter() - begin
+        if not seen:
+            raise Violation(expected, f"not so after {settled:.3f} s", did)
         self.notes["settled"] = max(float(self.notes.get("settled", 0.0)), settled)
         return settled
 

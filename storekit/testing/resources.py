@@ -6,13 +6,13 @@ import ctypes
 import gc
 import os
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from storekit.testing.case import NotRun
+from storekit.testing.looks import looks
 
 __all__ = ["Held", "close_waiting", "held", "needed", "resident", "settled"]
 
@@ -68,14 +68,11 @@ def settled(fine: Callable[[Held], bool], before: Held, seconds: float) -> Held:
     Returns:
         What was seen last.
     """
-    deadline = time.monotonic() + seconds
-    pause = 0.002
-    while True:
+    for _ in looks(seconds):
         more = held().since(before)
-        if fine(more) or time.monotonic() > deadline:
-            return more
-        threading.Event().wait(pause)
-        pause = min(2 * pause, 0.1)
+        if fine(more):
+            break
+    return more
 
 
 def close_waiting(descriptors: frozenset[str]) -> set[str]:

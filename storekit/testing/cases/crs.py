@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from storekit.testing.context import Context
 from storekit.testing.crash import Doomed, Shot, fire, volley
 from storekit.testing.harness import Harness
 from storekit.testing.journal import Client
+from storekit.testing.looks import looks
 
 __all__ = ["swept"]
 
@@ -163,12 +163,9 @@ def _whole(target: _Range, image_id: str, client: Client, did: str, *, returned:
 
 def _until(context: Context, holds: Callable[[], bool]) -> bool:
     """Look until it holds: a backend may need a moment to see that a process is dead."""
-    begin = time.monotonic()
-    pause = 0.002
-    while not (fine := holds()) and time.monotonic() < begin + context.budget():
-        threading.Event().wait(pause)
-        pause = min(2 * pause, 0.2)
-    context.notes["settled"] = time.monotonic() - begin
+    begin = time.perf_counter()
+    fine = any(holds() for _ in looks(context.budget()))
+    context.notes["settled"] = time.perf_counter() - begin
     return fine
 
 

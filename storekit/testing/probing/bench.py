@@ -26,7 +26,8 @@ from storekit.errors import (
 from storekit.location import Location
 from storekit.store import Store
 from storekit.testing.harness import Harness
-from storekit.testing.probing.keeper import FIRST_PAUSE, LAST_PAUSE, Keeper, waiting
+from storekit.testing.looks import looks
+from storekit.testing.probing.keeper import Keeper, waiting
 
 T = TypeVar("T")
 
@@ -220,29 +221,24 @@ class Bench:
             return 0.0
         return min(budget, max(_SPARE * self.settling, budget / _LEAST))
 
-    def settled(self, look: Callable[[], bool], looks: int = _LOOKS) -> float | None:
+    def settled(self, look: Callable[[], bool], times: int = _LOOKS) -> float | None:
         """Measure how long it takes until something is so for good.
 
         Args:
             look: Looks.
-            looks: How many looks one after the other must say so.
+            times: How many looks one after the other must say so.
 
         Returns:
             When it was last not so, in seconds from now; 0 if it is so at once, None if it is
             not so within ``limits.op_budget``.
         """
         begin = time.perf_counter()
-        late, agreed, pause = 0.0, 0, FIRST_PAUSE
-        while agreed < looks:
-            if look():
-                agreed += 1
-                continue
-            agreed, late = 0, time.perf_counter() - begin
-            if late > self.limits.op_budget:
-                return None
-            threading.Event().wait(pause)
-            pause = min(2 * pause, LAST_PAUSE)
-        return late
+        late = 0.0
+        for _ in looks(self.limits.op_budget):
+            if all(look() for _ in range(times)):
+                return late
+            late = time.perf_counter() - begin
+        return None
 
     def until(self, look: Callable[[], bool]) -> None:
         """Look until something is so, as long as it takes to be seen.

@@ -7,7 +7,6 @@ lost to a failure, to a signal, or to a driver that stores and raises.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -23,15 +22,12 @@ from storekit.errors import (
 from storekit.location import Location
 from storekit.source import Data
 from storekit.store import Store
+from storekit.testing.looks import looks
 
-__all__ = ["FIRST_PAUSE", "LAST_PAUSE", "Ended", "Keeper", "waiting"]
+__all__ = ["Ended", "Keeper", "waiting"]
 
 T = TypeVar("T")
 
-FIRST_PAUSE = 0.002
-"""Seconds between the first two looks; it doubles."""
-LAST_PAUSE = 0.1
-"""The longest pause."""
 _REFUSALS = (Duplicate, InvalidArgument, Unsupported)
 _GIVES_UP = 2  # deletes that fail one after the other
 
@@ -216,13 +212,9 @@ def waiting(act: Callable[[], T], seconds: float) -> T:
     Raises:
         NotFound: The image is still not there.
     """
-    deadline = time.monotonic() + seconds
-    pause = FIRST_PAUSE
-    while True:
+    for _ in looks(seconds):
         try:
             return act()
-        except NotFound:
-            if time.monotonic() >= deadline:
-                raise
-        threading.Event().wait(pause)
-        pause = min(2 * pause, LAST_PAUSE)
+        except NotFound as error:
+            missing = error
+    raise missing
