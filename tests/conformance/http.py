@@ -32,6 +32,7 @@ class HttpHarness(Harness):
         "orphans": READ_ONLY,
         "plant_leftover": READ_ONLY,
         "reclaim": READ_ONLY,
+        "restart": READ_ONLY,
         "fault:eio": "a server whose disk fails answers 500, or cuts the body",
         "fault:gone": "a server that is gone refuses connections",
     }
