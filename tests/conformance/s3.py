@@ -34,7 +34,6 @@ class S3Harness(Harness):
         "fault:gone": _NO_DISK,
         "fault:power": _NO_DISK,
     }
-    page_size = 1000
     # Asking anew in every store would double what the kit does. That is tested elsewhere.
     conditional_writes = "yes"
 
@@ -118,6 +117,8 @@ class S3Harness(Harness):
 class VersitygwHarness(S3Harness):
     """versitygw: files in a directory."""
 
+    page_size = 1000
+
     def start(self) -> tuple[str, str]:
         self._server = self._running.enter_context(versitygw.versitygw())
         self.endpoint = self._server.endpoint
@@ -146,6 +147,7 @@ class RadosgwHarness(S3Harness):
     """radosgw: the gateway of a Ceph cluster. It honours conditional writes of one request only."""
 
     conditional_writes = "no"
+    page_size = ceph.PAGE
 
     def start(self) -> tuple[str, str]:
         self._cluster = self._running.enter_context(ceph.ceph(gateway=True))
@@ -175,6 +177,7 @@ class MotoHarness(S3Harness):
     """moto: in memory, in a thread of this process. Of racing writers several may win."""
 
     conditional_writes = "no"
+    page_size = moto_server.PAGE
 
     absent: ClassVar = {
         **S3Harness.absent,

@@ -24,9 +24,19 @@ from typing import Any
 
 from servers.daemons import Daemons, daemons, lacking, path
 
-__all__ = ["ACCESS_KEY", "SECRET_KEY", "Ceph", "bindings", "ceph", "load_bindings", "missing"]
+__all__ = [
+    "ACCESS_KEY",
+    "PAGE",
+    "SECRET_KEY",
+    "Ceph",
+    "bindings",
+    "ceph",
+    "load_bindings",
+    "missing",
+]
 
 ACCESS_KEY, SECRET_KEY = "TESTKEY", "TESTSECRET-0123456789"
+PAGE = 100  # objects that the S3 gateway lists at once
 
 _PROGRAMS = {"ceph-mon": "ceph-mon", "ceph-osd": "ceph-osd", "monmaptool": "ceph-common"}
 _GATEWAY = {"radosgw": "radosgw", "radosgw-admin": "ceph-common"}
@@ -107,6 +117,7 @@ rgw_thread_pool_size = 32
 rgw_enable_usage_log = false
 rgw_gc_obj_min_wait = 2
 rgw_gc_processor_period = 2
+rgw_max_listing_results = {page}
 """
 
 
@@ -138,6 +149,7 @@ class Ceph:
                 rgw_port=self._rgw_port,
                 store=store,
                 size=size,
+                page=PAGE,
             )
             + "".join(["[global]\n", *(f"{name} = {settings[name]}\n" for name in settings)])
         )

@@ -2,9 +2,12 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 
-__all__ = ["moto_server"]
+__all__ = ["PAGE", "moto_server"]
+
+PAGE = 100  # objects that it lists at once
 
 
 @contextlib.contextmanager
@@ -12,6 +15,7 @@ def moto_server() -> Iterator[str]:
     """Run it, empty, and give its URL."""
     from moto.server import ThreadedMotoServer  # only here: it takes a second
 
+    os.environ["MOTO_S3_DEFAULT_MAX_KEYS"] = str(PAGE)  # read at each request
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
