@@ -110,10 +110,7 @@ def pages(context: Context) -> None:
     doomed: list[Location] = []
     whole = (len(others) // page + 1) * page
     wanted = set(others)
-    # A page may be a thousand images.
-    threads = min(_ADDERS, context.limits.max_connections)
-    threads = threads if context.claims(Capability.THREAD_SAFE) else 1
-    with ThreadPoolExecutor(threads, thread_name_prefix="adder") as pool:
+    with _adders(context) as pool:
         for count in (whole, whole + 1, whole + page):
             ids = [context.new_id(f" {number}&?") for number in range(len(wanted), count)]
             wanted.update(ids)
@@ -129,6 +126,7 @@ def pages(context: Context) -> None:
 @case(
     "LST-04",
     needs=LIST | Capability.ADD | Capability.DELETE,
+    budget=12.0,
     sentence="While images are added and deleted, a listing MUST give each that is there"
     " throughout, exactly once.",
     why="A service does not stop for a listing.",
@@ -136,15 +134,11 @@ def pages(context: Context) -> None:
 )
 def while_changing(context: Context) -> None:
     """Add and delete between the items of a listing."""
-    count = context.harness.page_size + 1
-    throughout, doomed = set(), []
-    for number in range(count):
-        image_id = context.new_id()
-        location = context.image(b"list", image_id)
-        if number % 3 == 0:
-            doomed.append(location)
-        else:
-            throughout.add(image_id)
+    ids = [context.new_id() for _ in range(context.harness.page_size + 1)]
+    with _adders(context) as pool:
+        locations = list(pool.map(partial(context.image, b"list"), ids))
+    doomed = locations[::3]
+    throughout = set(ids) - set(ids[::3])
     seen: list[str] = []
     for listing in context.store.list():
         if listing.image_id in throughout:
@@ -156,6 +150,13 @@ def while_changing(context: Context) -> None:
     context.check(not missing, f"{len(throughout)} images", f"{len(missing)} are missing", "list")
     if len(seen) != len(set(seen)):
         raise Violation("each image once", f"{len(seen) - len(set(seen))} came twice", "list")
+
+
+def _adders(context: Context) -> ThreadPoolExecutor:
+    """Give threads that add images: a page may be a thousand."""
+    threads = min(_ADDERS, context.limits.max_connections)
+    threads = threads if context.claims(Capability.THREAD_SAFE) else 1
+    return ThreadPoolExecutor(threads, thread_name_prefix="adder")
 
 
 @case(
