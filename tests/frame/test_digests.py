@@ -6,6 +6,7 @@ import os
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from naming import name_of
 
 from storekit import DigestMismatch, InvalidArgument
 from storekit.digests import Digests, algorithms_of, compare, expectation_of
@@ -47,7 +48,7 @@ def test_an_algorithm_without_a_length_of_its_own_is_refused(name):
         *("md5", b"md5", None, 5, ("nope",), ("",), ("md5\0",), ("md\u20ac5",), ("\ud800",)),
         *((None,), (5,), (b"md5",), ([],), ("md5", "nope"), ({},), "", object()),
     ],
-    ids=repr,
+    ids=name_of,
 )
 def test_what_is_no_list_of_algorithms_is_an_invalid_argument(hashes):
     with pytest.raises(InvalidArgument):

@@ -8,6 +8,7 @@ import os
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from naming import name_of
 from toys.depot import DepotDriver
 from toys.player import Body, Play
 from toys.shelf import ShelfDriver
@@ -280,7 +281,7 @@ def test_a_part_that_is_too_long_is_not_clamped_but_refused():
 
 
 @pytest.mark.parametrize(
-    "chunk", ["text", bytearray(b"x"), memoryview(b"x"), None, 5, ["x"]], ids=repr
+    "chunk", ["text", bytearray(b"x"), memoryview(b"x"), None, 5, ["x"]], ids=name_of
 )
 def test_a_chunk_that_is_not_bytes_is_a_fault_of_the_driver(chunk):
     body = Body(b"12", chunk)

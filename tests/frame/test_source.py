@@ -14,6 +14,7 @@ from itertools import cycle, pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from naming import name_of
 from toys import data as shapes
 
 from storekit import DigestMismatch, InvalidArgument, Source
@@ -190,7 +191,7 @@ def test_an_empty_memoryview_of_several_dimensions_is_an_empty_image():
         *(io.StringIO("text"), ["text"], [b"x", "text"], [None], [5], [b"x", 5], {5: 6}, range(3)),
         *([[b"nested"]], "text".encode, [object()]),
     ],
-    ids=repr,
+    ids=name_of,
 )
 def test_what_gives_something_else_than_bytes_is_an_invalid_argument(data):
     with pytest.raises(InvalidArgument, match=r"bytes|data is"):

@@ -6,6 +6,7 @@ import sys
 import traceback
 
 import pytest
+from naming import name_of
 from toys import data as shapes
 from toys.depot import DepotDriver
 from toys.shelf import ShelfDriver
@@ -190,7 +191,7 @@ def test_what_a_driver_makes_of_the_callers_exception_does_not_matter(way, misha
         ({"data": b"image", "expect": {"md5": "0" * 32}}, storekit.DigestMismatch),
         ({"data": [b"image", "text"]}, storekit.InvalidArgument),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_nor_what_it_makes_of_a_check_of_the_frame(options, kind, how):
     store = storekit.open_store(type("ToyDriver", (Swallowing,), {"how": how}), name="toys")

@@ -4,6 +4,7 @@ import errno
 import logging
 
 import pytest
+from naming import name_of
 from pydantic import SecretStr
 from toys import data as shapes
 from toys.recorder import RecorderDriver, recorder
@@ -32,7 +33,7 @@ def giving(value):
     return metadata
 
 
-@pytest.mark.parametrize("value", [None, "shelf://toys/teddy", 5, object(), b"x", ()], ids=repr)
+@pytest.mark.parametrize("value", [None, "shelf://toys/teddy", 5, object(), b"x", ()], ids=name_of)
 def test_an_add_that_returns_no_location_is_a_fault_of_the_driver(value):
     def add(self, image_id, source, context=None):
         list(source.chunks(1))
@@ -71,7 +72,7 @@ def test_a_get_that_returns_nonsense_is_a_fault_of_the_driver(content):
     assert (caught.value.store, caught.value.location) == ("toys", PLACE)
 
 
-@pytest.mark.parametrize("size", [None, "5", -1, 5.0, True, b"5", object()], ids=repr)
+@pytest.mark.parametrize("size", [None, "5", -1, 5.0, True, b"5", object()], ids=name_of)
 def test_what_is_no_size_of_an_image_is_a_fault_of_the_driver(size):
     def get_size(self, location, context=None):
         return size
@@ -303,7 +304,7 @@ def test_a_secret_in_a_mapping_or_inside_another_one_is_in_no_error_either():
 @pytest.mark.parametrize(
     "metadata",
     [None, 5, "text", ["a"], {"a": 5}, {5: "a"}, {"a": {"b": object()}}, {"a": None}, {"a": b"x"}],
-    ids=repr,
+    ids=name_of,
 )
 def test_metadata_of_anything_but_dicts_lists_and_text_is_left_out_and_logged(metadata, caplog):
     store = opened(metadata=giving(metadata))
