@@ -7,6 +7,8 @@ import pytest
 
 import storekit
 
+from .conftest import let_in
+
 Capability = storekit.Capability
 WRITING = (Capability.ADD, Capability.ADD_UNKNOWN_SIZE, Capability.DELETE)
 
@@ -47,8 +49,7 @@ def test_a_directory_that_may_not_be_written_can_be_read(open_store, tmp_path, a
     directory.mkdir()
     (directory / "image").write_bytes(b"data")
     directory.chmod(0o555)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+    let_in(tmp_path)
 
     with as_nobody():
         store = open_store()
@@ -86,8 +87,7 @@ def test_an_image_that_may_not_be_read_is_forbidden(open_store, tmp_path, as_nob
         pytest.skip("root alone can make a file that others may not read")
     store = open_store()
     stored = store.add("image", b"data")
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+    let_in(tmp_path)
 
     with as_nobody(), pytest.raises(storekit.Forbidden):
         store.get(stored.location)

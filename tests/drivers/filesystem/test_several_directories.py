@@ -13,7 +13,7 @@ import pytest
 
 import storekit
 
-from .conftest import unless_here
+from .conftest import let_in, unless_here
 
 MIB = 1 << 20
 
@@ -231,8 +231,7 @@ def test_the_lock_leaves_no_file(open_store, directories):
 
 def test_whoever_may_write_images_can_take_the_lock(tmp_path, directories):
     unless_here("another user can be had by root only" if os.geteuid() else None)
-    for place in (tmp_path, *tmp_path.parents[:2]):
-        place.chmod(0o755)
+    let_in(tmp_path)
     for place in directories:
         place.chmod(0o2770)
         os.chown(place, 65534, 65534)
