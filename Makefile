@@ -7,7 +7,9 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 IMAGES := $(CURDIR)/build/images
 # The tests send signals; what nohup or a shell's & has set to be ignored would stay so in them.
 PYTEST = STOREKIT_IMAGES_DIR="$(IMAGES)" PATH="$(BIN):$$PATH" \
-	env --default-signal=HUP,INT $(VENV)/bin/python -m pytest
+	env --default-signal=HUP,INT $(VENV)/bin/python -m pytest $(AT_ONCE)
+# Much of the time is waiting. What shares a server shares a process: its class, or its module.
+AT_ONCE ?= -n 2 --dist loadscope
 
 .PHONY: demo test lint types quick slow images bench picture clean
 # The quick checks come first, whatever -j says.
