@@ -5,17 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
 from storekit.capabilities import Capability
+from storekit.errors import Unsupported
 from storekit.testing.case import NotRun, Violation
 from storekit.testing.context import Context
 from storekit.testing.journal import Client
 from storekit.testing.watchdog import Hung, watched
 
-__all__ = ["SLACK", "Call", "Ended", "met", "patience", "tidied", "tried", "tried_all"]
+__all__ = [
+    "SLACK",
+    "Call",
+    "Ended",
+    "met",
+    "patience",
+    "tidied",
+    "tried",
+    "tried_all",
+    "unlisted",
+]
 
 SLACK = 3.0
 """How many times the declared time a call may take: machines are busy, and a request is not all."""
@@ -140,3 +152,15 @@ def tidied(context: Context, client: Client) -> None:
     client.close()
     if context.claims(Capability.ADD):
         context.other.reclaim(timedelta(0))
+
+
+def unlisted(context: Context, before: set[str]) -> set[str]:
+    """Reclaim what ``leftovers`` lists, and name what is left all the same.
+
+    Args:
+        context: The context of the case; it runs alone.
+        before: What ``context.orphans`` named when nothing had happened.
+    """
+    with suppress(Unsupported):
+        context.client(upload_idle=0).reclaim(timedelta(0))
+    return context.orphans() - before

@@ -30,7 +30,7 @@ CORE = {
     "CPY": 3,
     "FRM": 5,
 }
-ROBUST = {"OSF": 5, "CON": 10, "RES": 8, "LFT": 3}
+ROBUST = {"OSF": 5, "CON": 10, "RES": 8, "LFT": 4}
 HARD = {"CON-08", "RES-08"}
 NAMES = re.compile(
     r"\b(filesystem|s3|swift|cinder|vmware|vsphere|rbd|ceph|sheepdog|gridfs)\b", re.IGNORECASE
