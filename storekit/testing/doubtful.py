@@ -19,7 +19,7 @@ from storekit.testing.wire import Reset
 
 __all__ = ["FAULTS", "Doubtful"]
 
-FAULTS = ("answer", "request", "cut", "refused")
+FAULTS = ("lost", "answer", "request", "cut", "refused")
 """What can happen to a connection."""
 
 _BROKEN = 2  # clients; the first of them tries once, the second twice
@@ -31,9 +31,11 @@ class Doubtful(Play):
     What an add or a delete of unknown outcome does may come at any later time, or never. So what
     can be there is found as in a recorded history: an order must explain all answers.
 
-    A fault is a kind, a number of bytes, and how often. ``answer`` and ``request``: the connection
-    breaks after so many bytes of them. ``cut``: it is broken before. ``refused``: a new one cannot
-    be made either.
+    A fault is a kind, a number, and how often. ``lost``: the connection breaks as the answer of
+    that number begins to come back, counted in the call from 1; where answers are short, nothing
+    else is sure to meet the one that tells of a commit. ``answer`` and ``request``: it breaks after
+    so many bytes of them. ``cut``: it is broken before. ``refused``: a new one cannot be made
+    either.
 
     Args:
         context: The context of the case.
@@ -149,11 +151,19 @@ class Doubtful(Play):
             yield ""
             return
         kind, after, times = choice.fault
+        how = "" if times == 1 else ", twice"
+        if kind == "lost":
+            self._wire.lose(after, times=times)
+            try:
+                yield f", answer {after} lost" + ("" if times == 1 else ", and the next one")
+            finally:
+                self._met += self._wire.lost
+                self._wire.lose(1, times=0)
+            return
         gates = {"answer": self._wire.answers, "request": self._wire.asked}
         if gate := gates.get(kind):
             gate.arm(Reset(after), times=times)
             try:
-                how = "" if times == 1 else ", twice"
                 yield f", cut after {after} bytes of the {kind}{how}"
             finally:
                 self._met += gate.fired

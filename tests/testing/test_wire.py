@@ -99,6 +99,21 @@ def test_it_does_so_as_often_as_it_is_told(wire):
             assert received(client, 10) == b"01234"
 
 
+def test_it_loses_answers_to_what_the_backend_has_got(wire, backend):
+    wire.lose(2, times=2)
+    got = []
+    for word in (b"one", b"two", b"three", b"four"):
+        with connect(wire) as client:
+            client.sendall(word)
+            try:
+                got.append(received(client, len(word)))
+            except ConnectionResetError:
+                got.append(b"")
+    assert got == [b"one", b"", b"", b"four"]
+    assert bytes(backend[1]) == b"onetwothreefour"
+    assert (wire.exchanges, wire.lost) == (4, 2)
+
+
 def test_it_stalls_for_good_and_on_every_connection(wire):
     wire.answers.arm(Stall(997))
     with connect(wire) as client, connect(wire) as other:

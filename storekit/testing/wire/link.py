@@ -45,6 +45,7 @@ class Link:
         self._finish = False
         self._finished = False
         self._reset = False
+        self._asking = False
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -94,6 +95,7 @@ class Link:
         Args:
             block: The bytes.
         """
+        self._asking = True
         for piece in self._let_through(self._wire.asked, block):
             self._wire.count_up(len(piece))
             self._up += piece
@@ -104,6 +106,10 @@ class Link:
         Args:
             block: The bytes.
         """
+        begins, self._asking = self._asking, False
+        if begins and self._wire.loses():
+            self.reset()
+            return
         for piece in self._let_through(self._wire.answers, block):
             self._down += piece if self._tls is None else self._tls.sealed(piece)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -80,6 +81,10 @@ class Wire:
         """Bytes that the client took."""
         self.opened = 0
         """How many connections were made."""
+        self.exchanges = 0
+        """How many answers have begun to come back, in whatever protocol over TCP."""
+        self.lost = 0
+        """How many of them ``lose`` has lost."""
         self.requests: list[Request] = []
         """The HTTP requests that came, in order."""
         self.asked = Gate()
@@ -96,6 +101,7 @@ class Wire:
         the backend where it does not speak HTTP."""
         self._tls = tls
         self._aims: list[Aim] = []
+        self._losing = range(0)
         self._links: set[Link] = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -169,6 +175,21 @@ class Wire:
             self._aims.append(aimed)
         return aimed
 
+    def lose(self, nth: int, *, times: int | None = 1) -> None:
+        """Break connections (RST) at the first byte of an answer: what was asked has been done.
+
+        An answer is what comes back first after something was sent, so this works for any protocol
+        over TCP; what it answers, a read or a write, is not known.
+
+        Args:
+            nth: Which answer from now on is the first to be lost, over all connections, from 1.
+            times: How many; None: all from then on; 0: none.
+        """
+        with self._lock:
+            self.lost = 0
+            first = self.exchanges + nth
+            self._losing = range(first, sys.maxsize if times is None else first + times)
+
     def refuse(self) -> None:
         """Cut every connection, and refuse new ones."""
         self._listener.refuse()
@@ -187,6 +208,7 @@ class Wire:
         """Let everything pass from here on, on new connections too."""
         with self._lock:
             self._aims.clear()
+            self._losing = range(0)
         for gate in (self.asked, self.answers):
             gate.arm(None)
         self.script = self.alter = self.cut_before = None
@@ -235,6 +257,14 @@ class Wire:
             data = self.script(request)
             found = None if data is None else Answer(data)
         return found
+
+    def loses(self) -> bool:
+        """Count an answer that begins, and tell whether it is lost."""
+        with self._lock:
+            self.exchanges += 1
+            lost = self.exchanges in self._losing
+            self.lost += lost
+        return lost
 
     def may_pass(self) -> bool:
         """Count down to the request that is cut off; False for that one, and those after it."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from storekit.capabilities import Limits
 from storekit.errors import StoreError, Unavailable
-from storekit.testing.reference import MemoryDriver
+from storekit.testing.reference import MemoryDriver, MemoryHarness
 from storekit.testing.reference.connection import Pool, Refusal
 from storekit.testing.zoo.mutants import mutant
 
@@ -238,3 +238,37 @@ class TrustsAnyName(MemoryDriver):
     """A good certificate is good for every host."""
 
     pool = _AnyName
+
+
+class NoHttp(MemoryHarness):
+    """The server, of which the kit is told no more than where it listens."""
+
+    def setup(self) -> None:
+        """Say nothing of HTTP."""
+        super().setup()
+        self.endpoint = str(self.endpoint).removeprefix("http://")
+
+    def options(self) -> dict[str, object]:
+        """Tell the driver all the same."""
+        return {**super().options(), "endpoint": f"http://{self.endpoint}"}
+
+
+@mutant(kills=("FLT-15", "STA-03"))
+class RetryReportsDuplicateOffHttp(NoHttp):
+    """A commit that is sent again meets itself, in a protocol unknown to the kit."""
+
+    driver = RetryReportsDuplicate
+
+
+@mutant(kills=("FLT-15", "STA-03"))
+class RetryReportsNotFoundOffHttp(NoHttp):
+    """A delete that is sent again meets itself, in a protocol unknown to the kit."""
+
+    driver = RetryReportsNotFound
+
+
+@mutant(kills="FLT-15")
+class LostIsUnavailableOffHttp(NoHttp):
+    """A commit whose answer was lost counts as not done, in a protocol unknown to the kit."""
+
+    driver = LostIsUnavailable
