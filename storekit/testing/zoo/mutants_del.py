@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from storekit.context import RequestContext
-from storekit.errors import NotFound
+from storekit.driver import Leftover
+from storekit.errors import NotFound, StoreError
 from storekit.location import Location
 from storekit.source import Source
 from storekit.store import Store
 from storekit.testing.reference import DirectoryDriver, MemoryDriver
+from storekit.testing.reference.connection import Refusal
 from storekit.testing.reference.directory import UPLOADS
 from storekit.testing.zoo.mutants import mutant
 
 Context = RequestContext | None
+
+_SEGMENT = "segment-"
 
 
 @mutant(kills="SIZ-01")
@@ -162,3 +170,44 @@ class HalfDeletedForEver(MemoryDriver):
         image_id = self.image_id(location)
         self._commit("DELETE", self._path("images", f"second-{image_id}"[:255]), 204)
         super().delete(location, context)
+
+
+class RecordThenSegment(MemoryDriver):
+    """An image has a record and a segment; the record is deleted first. Right: the rest is listed.
+
+    The segment is a dead upload on the server, which keeps nothing else that is no image.
+    """
+
+    def add(self, image_id: str, source: Source, context: Context = None) -> Location:
+        """Store a segment, then the image."""
+        name = _segment(image_id)
+        path = self._path("uploads", image_id, name=name, session="", size=0)
+        self._ask("POST", path, 201)
+        return super().add(image_id, source, context)
+
+    def delete(self, location: Location, context: Context = None) -> None:
+        """Delete the record, then the segment, which leftovers finds if that fails."""
+        super().delete(location, context)
+        with suppress(Refusal, OSError, StoreError):
+            name = _segment(self.image_id(location))
+            self._ask("DELETE", self._path("uploads", name), 204)
+
+    def leftovers(self, older_than: timedelta, context: Context = None) -> Iterator[Leftover]:
+        """List segments that have no record."""
+        used = {_segment(listing.image_id) for listing in self.list()}
+        found = super().leftovers(older_than, context)
+        return (leftover for leftover in found if leftover.name not in used)
+
+
+@mutant(kills="DEL-09")
+class CutCleanUpIsHidden(RecordThenSegment):
+    """A segment whose record is gone is found by nobody."""
+
+    def leftovers(self, older_than: timedelta, context: Context = None) -> Iterator[Leftover]:
+        """Look at no segment."""
+        found = super().leftovers(older_than, context)
+        return (leftover for leftover in found if not leftover.name.startswith(_SEGMENT))
+
+
+def _segment(image_id: str) -> str:
+    return _SEGMENT + hashlib.md5(image_id.encode(), usedforsecurity=False).hexdigest()
