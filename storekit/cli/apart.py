@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storekit.cli.signals import SIGNALS, Stopped, postponed, stop_on_signals
-from storekit.errors import ConfigurationError, StoreError
+from storekit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from storekit.testing.case import Case
@@ -251,7 +251,11 @@ def _answered(order: Order, tell: Tell) -> Answer:
 def _failed(error: Exception, *, debug: bool) -> NoReport:
     from storekit.testing.watchdog import Hung  # noqa: PLC0415
 
-    said = str(error) if isinstance(error, StoreError | OSError | Hung) else repr(error)
     trace = traceback.format_exc() if debug else ""
-    detail = error.stacks if isinstance(error, Hung) else trace
-    return NoReport(f"no store to hold to the contract: {said}", detail)
+    if isinstance(error, Hung):
+        said, trace = str(error), error.stacks
+    else:
+        # What it is, and of what: setup or make_store. A key or a host alone says nothing.
+        said = "; ".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
+        said += "" if debug else "; --debug shows the traceback"
+    return NoReport(f"no store to hold to the contract: {said}", trace)

@@ -174,6 +174,7 @@ class Session:
         name = f"{what} of {type(self.harness).__name__}"
         error = run(function, self.harness.patience, name)
         if isinstance(error, Exception):
+            error.add_note(f"raised by {name}")
             raise error
         if error is not None:
             raise HarnessFailed(f"{name} raised {error!r}") from error

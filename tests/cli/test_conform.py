@@ -76,6 +76,9 @@ def test_a_missing_backend_is_told_to_programs_too(command, tmp_path):
     done = command.run("conform", "--harness", "acme:Nowhere", "--json", code=3)
     error = json.loads(done.err)
     assert error["error"] == "NoReport"
-    assert "there is no backend" in error["message"]
+    assert error["message"] == (
+        "no store to hold to the contract: RuntimeError: there is no backend;"
+        " raised by make_store of Nowhere; --debug shows the traceback"
+    )
     debugged = command.run("conform", "--harness", "acme:Nowhere", "--debug", code=3)
     assert "in make_store" in debugged.err
