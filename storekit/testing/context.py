@@ -18,6 +18,7 @@ from storekit.capabilities import Capability, Limits
 from storekit.errors import ConfigurationError, Duplicate, NotFound
 from storekit.location import Location
 from storekit.store import Store
+from storekit.testing import detour
 from storekit.testing.case import Case, NotRun, Violation
 from storekit.testing.demands import Demands
 from storekit.testing.harness import Harness
@@ -96,8 +97,12 @@ class Context(Demands):
 
         Returns:
             The relay; ``client_behind`` gives a client that goes through it.
+
+        Raises:
+            ConfigurationError: The stores of the harness take no notice of it.
         """
         self.harness.require("endpoint")
+        detour.taken(self)
         return self.exit.enter_context(Wire(str(self.harness.endpoint)))
 
     def client_behind(self, wire: Wire, **overrides: object) -> Client:

@@ -52,6 +52,8 @@ class Harness:
     stores: type[Stores] = Stores
     """The class under test where a case needs several stores. Only the kit's own tests set it."""
 
+    takes_detours: bool | None = None
+    """Whether its stores go where ``endpoint`` says. The kit finds it out."""
     namespace: str
     """Unique for each instance, letters and digits: a bucket, pool or directory of our own."""
     directory: Path
