@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
@@ -14,11 +15,13 @@ from storekit.testing.case import NotRun, Violation
 from storekit.testing.context import Context
 from storekit.testing.journal import Client
 from storekit.testing.watchdog import Hung, watched
+from storekit.testing.wire import Wire
 
 __all__ = [
     "SLACK",
     "Call",
     "Ended",
+    "layers",
     "met",
     "patience",
     "tidied",
@@ -107,6 +110,29 @@ def tried_all(context: Context, calls: Mapping[str, Call], did: str) -> dict[str
         return {name: future.result() for name, future in running.items()}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # one that hangs is enough
+
+
+@contextmanager
+def layers(wire: Wire, most: int = 1) -> Iterator[None]:
+    """Tell, where the block finds a violation, whether somebody tries again who should not.
+
+    Args:
+        wire: The relay, whose client has ``max_attempts=1``.
+        most: How many connections that client may use in the block.
+
+    Raises:
+        Violation: As the block raises it; with how many connections were used, if more were.
+    """
+    wire.count_anew()
+    try:
+        yield
+    except Violation as violation:
+        if (used := wire.spoken) > most:
+            violation.actual += (
+                f"; {used} connections were used, {most} at most were to be expected of"
+                " max_attempts=1: a second layer of retries?"
+            )
+        raise
 
 
 def patience(context: Context) -> float:

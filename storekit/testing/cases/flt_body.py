@@ -9,7 +9,7 @@ from storekit.testing.case import Level, NotApplicable, NotRun, Violation, case
 from storekit.testing.cases.flt import long_image
 from storekit.testing.context import Context
 from storekit.testing.journal import Client
-from storekit.testing.trials import met
+from storekit.testing.trials import layers, met
 from storekit.testing.wire import Append, Cut, Flip, Rechunk, Reset, Stall
 
 GET = Capability.GET
@@ -50,7 +50,7 @@ def ends_early(context: Context) -> None:
         client = context.client_behind(wire, max_attempts=1)
         wire.answers.arm(Cut(after))
         did = f"a read whose connection ends after {after} bytes"
-        with context.expect_error(*kinds, did=did):
+        with layers(wire), context.expect_error(*kinds, did=did):
             context.read(wire.location(location), client)
         met(wire.answers.fired, did)
 

@@ -46,6 +46,7 @@ class Link:
         self._finished = False
         self._reset = False
         self._asking = False
+        self._era = -1
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -217,6 +218,8 @@ class Link:
     def _from_client(self) -> None:
         block = self._client.recv(_BLOCK)
         ended = not block
+        if block and self._era != self._wire.era:
+            self._era = self._wire.used()
         if self._tls is not None:
             block = self._tls.opened(block)
             self._down += self._tls.due()

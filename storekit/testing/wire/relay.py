@@ -81,6 +81,10 @@ class Wire:
         """Bytes that the client took."""
         self.opened = 0
         """How many connections were made."""
+        self.spoken = 0
+        """On how many connections something was asked since ``count_anew``."""
+        self.era = 0
+        """How often ``count_anew`` was called."""
         self.exchanges = 0
         """How many answers have begun to come back, in whatever protocol over TCP."""
         self.lost = 0
@@ -190,6 +194,12 @@ class Wire:
             first = self.exchanges + nth
             self._losing = range(first, sys.maxsize if times is None else first + times)
 
+    def count_anew(self) -> None:
+        """Count from here on the connections on which something is asked, old or new."""
+        with self._lock:
+            self.era += 1
+            self.spoken = 0
+
     def refuse(self) -> None:
         """Cut every connection, and refuse new ones."""
         self._listener.refuse()
@@ -257,6 +267,12 @@ class Wire:
             data = self.script(request)
             found = None if data is None else Answer(data)
         return found
+
+    def used(self) -> int:
+        """Count a connection on which something is asked, and give the era."""
+        with self._lock:
+            self.spoken += 1
+            return self.era
 
     def loses(self) -> bool:
         """Count an answer that begins, and tell whether it is lost."""
