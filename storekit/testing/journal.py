@@ -46,6 +46,7 @@ class Journal:
         """Of each client, the verbs that the frame has called on its driver."""
         self._raised: deque[BaseException] = deque(maxlen=_KEPT)
         self._begun: dict[object, tuple[str, float]] = {}
+        self._forsaken: set[object] = set()
 
     @contextmanager
     def begun(self, text: str) -> Iterator[None]:
@@ -58,8 +59,16 @@ class Journal:
         self._begun[call] = text, time.perf_counter()
         try:
             yield
+        except BaseException as error:
+            if call in self._forsaken:
+                self.own.append(error)  # it comes of what the kit did
+            raise
         finally:
             del self._begun[call]
+
+    def forsake(self) -> None:
+        """Let the calls that hang hang: what they raise once the kit closes all is no verdict."""
+        self._forsaken.update(self._begun.copy())
 
     def shown(self) -> tuple[str, ...]:
         """Give the calls, oldest first, and at the end those that have not ended."""

@@ -231,6 +231,7 @@ class Session:
             case, self.harness, seed=self.seed, token=self._token, escapes=self.escapes
         )
         result = self._ran(case, context)
+        context.journal.forsake()
         cleaned = self._cleaned(case, context)
         journal = context.journal
         self.escapes += [f"{case.id}: {escape}" for escape in journal.escapes]
