@@ -195,29 +195,33 @@ def _loaded(entry_point: EntryPoint) -> object:
     except BaseException as error:  # noqa: BLE001 - SystemExit and others, which stevedore lets through
         failures.append(error)
     for failure in failures:
-        raise DriverLoadError(
-            f"cannot be loaded from {_distributions([entry_point])}: "
-            f"{type(failure).__name__}: {text_of(failure)}",
-            driver=entry_point.name,
-            hint=_remedy(entry_point, failure),
-        ) from failure
+        what, hint = _diagnosis(entry_point, failure)
+        raise DriverLoadError(what, driver=entry_point.name, hint=hint) from failure
     return extensions[0].plugin
 
 
-def _remedy(entry_point: EntryPoint, error: BaseException) -> str | None:
-    if not isinstance(error, ImportError):
-        return None
+def _diagnosis(entry_point: EntryPoint, error: BaseException) -> tuple[str, str | None]:
+    """Tell why a driver cannot be loaded, and what helps."""
     distribution = _distributions([entry_point])
+    what = f"cannot be loaded from {distribution}: {type(error).__name__}: {text_of(error)}"
+    if not isinstance(error, ImportError):
+        return what, None
     if error.name and f"{entry_point.module}.".startswith(f"{error.name}."):
-        return f"its own module is missing: install {distribution} again"
+        return what, f"its own module is missing: install {distribution} again"
     extra = _normalized(entry_point.name)
-    # An extra that brings nothing, as that of a driver whose library is not on PyPI, is no help.
-    markers = re.findall(
-        r"extra\s*==\s*['\"]([^'\"]+)", " ".join(_dist(entry_point).requires or ())
-    )
-    if extra in map(_normalized, markers):
-        return f"pip install '{distribution}[{extra}]'"
-    return f"install the module {error.name!r}" if error.name else None
+    if not _brings(_dist(entry_point), extra):
+        return what, f"install the module {error.name!r}" if error.name else None
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        # Nothing is wrong: somebody who does not need the driver has not installed its library.
+        what = f"its extra is not installed: {text_of(error)}"
+    return what, f"pip install '{distribution}[{extra}]'"
+
+
+def _brings(distribution: importlib.metadata.Distribution, extra: str) -> bool:
+    """Tell whether an extra brings something: one whose library is not on PyPI is no help."""
+    requirements = " ".join(distribution.requires or ())
+    markers = re.findall(r"extra\s*==\s*['\"]([^'\"]+)", requirements)
+    return extra in map(_normalized, markers)
 
 
 def _normalized(name: str) -> str:

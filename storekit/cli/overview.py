@@ -92,4 +92,4 @@ def _loadable(driver: InstalledDriver) -> str:
     if driver.loadable:
         return "ready"
     hint = f" ({driver.hint})" if driver.hint else ""
-    return output.one_line(f"cannot be loaded: {driver.reason}{hint}")
+    return output.one_line(f"{driver.reason}{hint}")

@@ -1,5 +1,7 @@
 """stores and drivers."""
 
+import os
+
 
 def test_stores_shows_what_is_configured(command):
     command.configure(
@@ -63,4 +65,14 @@ def test_drivers_shows_what_is_installed_and_what_cannot_be_loaded(command):
     assert "chest_key_of_nobody" in locked["reason"]
     rows = {row.split()[0]: row for row in command.run("drivers").text.splitlines()}
     assert rows["chest"].split() == ["chest", "1", "chest", "ready"]
-    assert "cannot be loaded" in rows["locked"]
+    assert rows["locked"].count("cannot be loaded") == 1
+
+
+def test_drivers_says_in_one_line_that_an_extra_is_not_installed(command, tmp_path):
+    # A module that is found first, and says that boto3 is not there.
+    (tmp_path / "boto3.py").write_text("raise ModuleNotFoundError('none here', name='boto3')\n")
+    places = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    shown = command.run("drivers", env={"PYTHONPATH": places}).text
+    (row,) = (line for line in shown.splitlines() if line.startswith("s3 "))
+    state = "its extra is not installed: none here (pip install 'storekit[s3]')"
+    assert row.split(maxsplit=3)[3] == state
