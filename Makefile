@@ -55,11 +55,11 @@ $(VENV)/.made: scripts/make-venv
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.made setup.py
-	@echo "Installing storekit into $(VENV)"
+	@echo "Installing storekit into $(VENV): a minute or so, once"
 	@$(PIP) --editable '.[cli]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.made setup.py
-	@echo "Installing storekit, its drivers' libraries and the tests' tools into $(VENV)"
+	@echo "Installing storekit, its drivers' libraries and the tests' tools into $(VENV): some minutes, once"
 	@$(PIP) --editable '.[cli,http,s3,dev]'
 	@touch $@

@@ -86,14 +86,19 @@ def test_an_image_with_one_byte_changed_is_refused_and_nothing_is_stored(store, 
     check_stored(store, store.add(image.name, image), image)
 
 
-def test_the_demo_stores_the_image_and_reads_it_back(image, tmp_path):
+def test_the_demo_stores_the_image_reads_it_back_and_leaves_the_users_files_alone(image, tmp_path):
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    home.mkdir()
+    temporary.mkdir()
     done = subprocess.run(
         ["sh", "scripts/demo"],
         cwd=ROOT,
         env={
             **os.environ,
             "IMAGE": str(image),
-            "XDG_DATA_HOME": str(tmp_path),
+            "HOME": str(home),
+            "XDG_DATA_HOME": str(home / "data"),
+            "TMPDIR": str(temporary),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         },
         capture_output=True,
@@ -103,4 +108,4 @@ def test_the_demo_stores_the_image_and_reads_it_back(image, tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert digest(image, "sha512") in done.stdout
-    assert [path for path in (tmp_path / "storekit" / "images").iterdir() if path.is_file()] == []
+    assert [*home.iterdir(), *temporary.iterdir()] == []
