@@ -10,7 +10,9 @@ stood in for by some in the page's directory.
 why: ``<!-- not run: why -->``.
 """
 
+import ast
 import dataclasses
+import itertools
 import os
 import random
 import re
@@ -195,3 +197,17 @@ def anchors_of(page):
     titles = re.findall(r"^#+ +(.+?) *$", page.read_text(encoding="utf-8"), re.MULTILINE)
     plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
     return {title.replace(" ", "-") for title in plain}
+
+
+def test_the_design_says_of_each_capability_what_the_code_says():
+    tree = ast.parse((ROOT / "storekit" / "capabilities.py").read_text(encoding="utf-8"))
+    (flags,) = (node for node in tree.body if getattr(node, "name", "") == "Capability")
+    said = [
+        (member.targets[0].id, below.value.value)
+        for member, below in itertools.pairwise(flags.body)
+        if isinstance(member, ast.Assign)
+    ]
+    assert [name for name, _ in said] == [flag.name for flag in storekit.Capability]
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    section = design.partition("\n## Capabilities\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE) == said
