@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
+import os
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -57,8 +61,33 @@ def _steps(skeleton: Skeleton, made: Path) -> list[str]:
     harness = f"tests.harness:{skeleton.prefix}Harness"
     return [
         f"cd {shlex.quote(str(made))}",
-        "python -m venv .venv && . .venv/bin/activate",
+        *_environment(),
         "pip install -e '.[dev]'",
         "pytest",
         f"storekit conform --harness {harness} --level core",
     ]
+
+
+def _environment() -> list[str]:
+    """Give the steps to a virtual environment that has this storekit."""
+    active = os.environ.get("VIRTUAL_ENV")
+    if active and os.path.realpath(active) == os.path.realpath(sys.prefix):
+        return []
+    steps = ["python -m venv .venv && . .venv/bin/activate"]
+    origin = _origin()
+    if origin:
+        requirement = shlex.quote(f"storekit[cli,testing] @ {origin}")
+        steps.append(f"pip install {requirement}")
+    return steps
+
+
+def _origin() -> str | None:
+    """Tell where this storekit was installed from, if not from a package index."""
+    # https://packaging.python.org/en/latest/specifications/direct-url/
+    text = importlib.metadata.distribution("storekit").read_text("direct_url.json")
+    if text is None:
+        return None
+    document = json.loads(text)
+    version = document.get("vcs_info")
+    url = str(document["url"])
+    return f"{version['vcs']}+{url}@{version['commit_id']}" if version else url

@@ -1,7 +1,9 @@
 """``storekit new-driver``: what it refuses, what it writes, and that what it wrote works."""
 
 import json
+import os
 import resource
+import sys
 import tomllib
 
 import pytest
@@ -106,6 +108,37 @@ def test_it_writes_where_it_is_told_and_prints_the_next_steps(command, tmp_path)
     assert (made / "src" / "storekit_acme_2b_c" / "py.typed").read_text() == ""
     assert {made.stat().st_mode & 0o777, (made / "src").stat().st_mode & 0o777} == {0o755}
     assert len((made / "tests" / "harness.py").read_text().splitlines()) <= 25
+
+
+@pytest.mark.parametrize(
+    ("came_from", "address"),
+    [
+        ({"url": "file:///src/storekit", "dir_info": {}}, "file:///src/storekit"),
+        (
+            {"url": "https://git.invalid/s", "vcs_info": {"vcs": "git", "commit_id": "0a1b"}},
+            "git+https://git.invalid/s@0a1b",
+        ),
+    ],
+)
+def test_the_next_steps_install_a_storekit_that_is_in_no_index_from_where_it_came(
+    command, tmp_path, came_from, address
+):
+    metadata = tmp_path / "site" / "storekit-0.1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Name: storekit\nVersion: 0.1.0\n")
+    (metadata / "direct_url.json").write_text(json.dumps(came_from))
+    places = os.pathsep.join([str(metadata.parent), command.environment["PYTHONPATH"]])
+    steps = command.json("new-driver", "acme", env={"PYTHONPATH": places})["next"]
+    assert steps[1:4] == [
+        "python -m venv .venv && . .venv/bin/activate",
+        f"pip install 'storekit[cli,testing] @ {address}'",
+        "pip install -e '.[dev]'",
+    ]
+
+
+def test_the_next_steps_go_on_in_the_virtual_environment_that_is_active(command):
+    steps = command.json("new-driver", "acme", env={"VIRTUAL_ENV": sys.prefix})["next"]
+    assert steps[:2] == ["cd storekit-acme", "pip install -e '.[dev]'"]
 
 
 def test_it_writes_the_author_and_leaves_the_licence_open(command, tmp_path):
