@@ -35,7 +35,8 @@ class Harness:
 
     endpoint: str | None = None
     """Hook: where the backend listens, ``http://host:port`` or ``host:port``. ``make_store`` must
-    use ``self.endpoint``: the kit puts a relay between, and its address here."""
+    use ``self.endpoint``: the kit puts a relay between, and its address here. A location may begin
+    with it: the kit puts the relay's address there too."""
     absent: Mapping[str, str] = {}
     """Hooks that this backend cannot have, and why: ``{"endpoint": "files have no wire"}``."""
     cases: Registry | None = None
