@@ -38,6 +38,7 @@ DEV = [
     "moto[s3]>=5.1",
     "mypy==2.4.*",
     "pytest-xdist>=3.5",
+    "redis>=5.1",  # for the driver of docs/drivers/server.md
     "ruff==0.17.*",
     "setuptools>=70.1",
 ]

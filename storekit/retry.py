@@ -62,7 +62,13 @@ class Clock:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Tries again what may succeed later, in place of what a driver's library would do."""
+    """Tries again what may succeed later, in place of what a driver's library would do.
+
+    That is ``Unavailable``, ``Timeout`` included, and nothing else: an attempt has to translate
+    what its library raises, for what comes out untranslated ends it. Each attempt may follow one
+    that the backend did, and whose answer got lost, so it must be one that may be repeated. The
+    pauses grow; where the cause is a ``Refusal`` they are at least as long as the server asks for.
+    """
 
     attempts: int
     """How often one thing is tried, the first time included."""
@@ -83,7 +89,7 @@ class RetryPolicy:
             What the try returned.
 
         Raises:
-            StoreError: What the last try raised.
+            StoreError: What the last try raised. Any other exception goes through at once.
         """
         clock = Clock(self.budget)
         tried = 0
