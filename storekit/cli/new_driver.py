@@ -73,7 +73,7 @@ def _environment() -> list[str]:
     active = os.environ.get("VIRTUAL_ENV")
     if active and os.path.realpath(active) == os.path.realpath(sys.prefix):
         return []
-    steps = ["python -m venv .venv && . .venv/bin/activate"]
+    steps = ["python3 -m venv .venv && . .venv/bin/activate"]
     origin = _origin()
     if origin:
         requirement = shlex.quote(f"storekit[cli,testing] @ {origin}")

@@ -130,7 +130,7 @@ def test_the_next_steps_install_a_storekit_that_is_in_no_index_from_where_it_cam
     places = os.pathsep.join([str(metadata.parent), command.environment["PYTHONPATH"]])
     steps = command.json("new-driver", "acme", env={"PYTHONPATH": places})["next"]
     assert steps[1:4] == [
-        "python -m venv .venv && . .venv/bin/activate",
+        "python3 -m venv .venv && . .venv/bin/activate",
         f"pip install 'storekit[cli,testing] @ {address}'",
         "pip install -e '.[dev]'",
     ]
