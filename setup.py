@@ -85,6 +85,7 @@ setup(
         "storekit.drivers": [
             "filesystem = storekit.drivers.filesystem:FilesystemDriver",
             "http = storekit.drivers.http:HttpDriver",
+            "rbd = storekit.drivers.rbd:RbdDriver",
             "s3 = storekit.drivers.s3:S3Driver",
         ],
         # Under its module's name, so that -p does not load it a second time.

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from storekit.drivers.filesystem.kernel import FULL, clone, errno_of
 from storekit.drivers.filesystem.mounts import is_remote
-from storekit.drivers.filesystem.thin import PAGE, data_runs
 from storekit.drivers.filesystem.upload import Upload
 from storekit.source import Source
+from storekit.thin import PAGE, data_runs
 
 __all__ = ["copy_in_kernel"]
 

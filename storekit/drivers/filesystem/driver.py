@@ -20,7 +20,6 @@ from storekit.drivers.filesystem.directory import Directory, modified_of
 from storekit.drivers.filesystem.metadata import Metadata
 from storekit.drivers.filesystem.options import Options
 from storekit.drivers.filesystem.reading import FileChunks
-from storekit.drivers.filesystem.thin import PAGE
 from storekit.drivers.filesystem.upload import Upload
 from storekit.drivers.filesystem.watch import Watch
 from storekit.errors import (
@@ -33,6 +32,7 @@ from storekit.errors import (
 )
 from storekit.location import Location
 from storekit.source import Source
+from storekit.thin import PAGE
 
 __all__ = ["FilesystemDriver"]
 

@@ -21,7 +21,7 @@ from storekit.drivers.filesystem.probing import (
     open_unnamed,
     own_name,
 )
-from storekit.drivers.filesystem.thin import data_runs
+from storekit.thin import data_runs
 
 __all__ = ["Upload"]
 

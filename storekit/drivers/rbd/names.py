@@ -1,0 +1,218 @@
+"""Names: which image has which name, as librbd writes it down, and the names that are ours.
+
+librbd keeps, of every image: an object ``rbd_id.NAME`` that holds its internal id, a header
+``rbd_header.ID``, and its name and id in ``rbd_directory``. An image is opened by the object, and
+listed by the directory.
+
+A rename is done here in librbd's steps, and not by librbd's own (RenameRequest.cc of Ceph 16.2):
+make the object of the new name, which only one can; change the directory, likewise; remove the
+object of the old name. librbd's takes "there is one already" for its own step that was repeated, so
+that it says yes to several; and it opens the image once more. One that was killed leaves an image
+with two names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from storekit.arguments import RESERVED_PREFIX
+from storekit.drivers.rbd.bindings import rados, rbd
+
+__all__ = [
+    "change_directory",
+    "directory_name",
+    "drop_name",
+    "finish_rename",
+    "header_of",
+    "hidden_name",
+    "id_behind",
+    "internal_id",
+    "is_hidden",
+    "names_in",
+    "packed",
+    "still_there",
+    "take_name",
+]
+
+_DIRECTORY = "rbd_directory"
+_LENGTH = struct.Struct("<I")
+_NUMBER = struct.Struct("<Q")
+_NO_SNAPSHOT = (1 << 64) - 2  # CEPH_NOSNAP: the image as it is now
+
+
+def hidden_name(image_id: str) -> str:
+    """Make a name that no verb shows, and nobody else has.
+
+    Args:
+        image_id: The id that the image shall have, or had.
+    """
+    return f"{RESERVED_PREFIX}{secrets.token_hex(8)}.{image_id}"
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether an image is being written, or deleted.
+
+    Args:
+        name: Its name.
+    """
+    return name.startswith(RESERVED_PREFIX)
+
+
+def id_behind(name: str) -> str:
+    """Tell the id that an image with a hidden name shall have, or had.
+
+    Args:
+        name: The hidden name.
+    """
+    return name.removeprefix(RESERVED_PREFIX).partition(".")[2]
+
+
+def internal_id(pool: Any, name: str) -> str | None:  # noqa: ANN401 - rados has no types
+    """Tell the internal id of the image that is opened by a name.
+
+    Args:
+        pool: The pool.
+        name: The name.
+
+    Returns:
+        The id, or None where the name is free.
+    """
+    try:
+        return _text(pool.read(f"rbd_id.{name}"))
+    except rados.ObjectNotFound:
+        return None
+
+
+def header_of(internal: str) -> str:
+    """Give the name of an image's header.
+
+    Args:
+        internal: Its internal id.
+    """
+    return f"rbd_header.{internal}"
+
+
+def names_in(pool: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - rados has no types
+    """Go through the images of a pool.
+
+    Args:
+        pool: The pool.
+
+    Yields:
+        The name by which an image is opened, and the one in the directory: they differ where a
+        rename was killed.
+    """
+    for name in rbd.RBD().list(pool):
+        target = id_behind(name) if is_hidden(name) else ""
+        internal = internal_id(pool, target) if target else None
+        half_done = internal is not None and internal == internal_id(pool, name)
+        yield (target if half_done else name), name
+
+
+def take_name(pool: Any, name: str, internal: str) -> None:  # noqa: ANN401 - rados has no types
+    """Have an image be opened by a name as well. Of several who take one name one succeeds.
+
+    Args:
+        pool: The pool.
+        name: The name.
+        internal: The internal id of the image.
+
+    Raises:
+        rados.ObjectExists: The name is taken.
+    """
+    with rados.WriteOpCtx() as operation:
+        operation.new(rados.LIBRADOS_CREATE_EXCLUSIVE)
+        operation.write_full(packed(internal))
+        pool.operate_write_op(operation, f"rbd_id.{name}")
+
+
+def change_directory(pool: Any, old: str, new: str, internal: str) -> None:  # noqa: ANN401 - no types
+    """Have an image be listed by another name. Of several who do so one succeeds.
+
+    Args:
+        pool: The pool.
+        old: The name that the directory has.
+        new: The name that it shall have.
+        internal: The internal id of the image.
+
+    Raises:
+        rados.ObjectNotFound: It has another one.
+    """
+    words = b"".join(map(packed, (old, new, internal)))
+    pool.execute(_DIRECTORY, "rbd", "dir_rename_image", words)
+
+
+def finish_rename(pool: Any, old: str, name: str, internal: str) -> None:  # noqa: ANN401 - no types
+    """Do the rest of a rename, once its image is opened by the new name.
+
+    Args:
+        pool: The pool.
+        old: The old name.
+        name: The name by which the image is opened.
+        internal: The internal id of the image.
+    """
+    # Somebody else may have done either.
+    with contextlib.suppress(rados.ObjectNotFound, rados.ObjectExists):
+        change_directory(pool, old, name, internal)
+    drop_name(pool, old)
+
+
+def drop_name(pool: Any, name: str) -> None:  # noqa: ANN401 - rados has no types
+    """Have an image not be opened by a name any more.
+
+    Args:
+        pool: The pool.
+        name: A name that the directory does not have.
+    """
+    with contextlib.suppress(rados.ObjectNotFound):
+        pool.remove_object(f"rbd_id.{name}")
+
+
+def directory_name(pool: Any, internal: str) -> str | None:  # noqa: ANN401 - rados has no types
+    """Tell the name that an image has in the directory.
+
+    Args:
+        pool: The pool.
+        internal: The internal id of the image.
+    """
+    try:
+        # Not by get_omap_vals_by_keys: of that, 16.2's binding writes an answer to a place on the
+        # stack that is somebody else's by then.
+        _, answer = pool.execute(_DIRECTORY, "rbd", "dir_get_name", packed(internal))
+    except rados.ObjectNotFound:
+        return None
+    return _text(answer)
+
+
+def still_there(pool: Any, internal: str, snapshot: int = _NO_SNAPSHOT) -> bool:  # noqa: ANN401 - no types
+    """Tell whether an image, or a snapshot of it, is there.
+
+    Args:
+        pool: The pool.
+        internal: The internal id of the image.
+        snapshot: The number of the snapshot.
+    """
+    try:
+        pool.execute(header_of(internal), "rbd", "get_size", _NUMBER.pack(snapshot))
+    except rados.ObjectNotFound:
+        return False
+    return True
+
+
+def packed(text: str) -> bytes:
+    """Give a text as cls_rbd reads it.
+
+    Args:
+        text: The text.
+    """
+    data = text.encode()
+    return _LENGTH.pack(len(data)) + data
+
+
+def _text(packed: bytes) -> str:
+    (length,) = _LENGTH.unpack_from(packed)
+    return packed[_LENGTH.size : _LENGTH.size + length].decode()

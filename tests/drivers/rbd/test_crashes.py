@@ -1,0 +1,283 @@
+"""Processes that are killed in the middle of an add or a delete, and what is left of them."""
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import time
+from datetime import timedelta
+
+import pytest
+
+from storekit import Duplicate, InUse, Leftover, NotFound, StoreError
+
+from .conftest import MIB, Pool
+
+ADDS, DELETES = 30, 20
+STEP = MIB // 4
+FIRST = 2 * MIB  # so much is taken before an image is made
+NONE = timedelta(0)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def pool(cluster):
+    """A pool of its own."""
+    return Pool(cluster)
+
+
+@contextlib.contextmanager
+def child(work):
+    """Run something in a child with one end of a socket, and give the child's id and the other."""
+    ours, theirs = socket.socketpair()
+    process = os.fork()
+    if not process:
+        code = 1
+        try:
+            ours.close()
+            work(theirs)
+            code = 0
+        finally:
+            os._exit(code)
+    theirs.close()
+    with ours:
+        try:
+            yield process, ours
+        finally:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
+
+
+def killed(work, after):
+    """Do something in a child, and kill it so many seconds after it has said that it is there."""
+    with child(work) as (process, line):
+        assert line.recv(1) == b"x"
+        time.sleep(after)
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+
+
+def add_killed(store, image_id, image, at, after):
+    """Add, and be killed so many seconds after so many bytes were taken."""
+
+    def work(line):
+        def data():
+            for offset in range(0, len(image), STEP):
+                if offset == at:
+                    line.send(b"x")
+                    time.sleep(60)
+                yield image[offset : offset + STEP]
+            line.send(b"x")
+
+        store.add(image_id, data())
+
+    killed(work, after)
+
+
+def delete_killed(store, location, after):
+    """Delete, and be killed so many seconds after that began."""
+
+    def work(line):
+        store.get_size(location)  # it has connected
+        line.send(b"x")
+        store.delete(location)
+
+    killed(work, after)
+
+
+def seconds_from_the_last_byte(store, image):
+    """Tell how long the end of an add takes."""
+    begin = []
+
+    def data():
+        yield image
+        begin.append(time.monotonic())
+
+    store.add("measured", data())
+    return time.monotonic() - begin[0]
+
+
+def seconds_of(work):
+    begin = time.monotonic()
+    work()
+    return time.monotonic() - begin
+
+
+def is_whole(store, location, image):
+    with store.get(location) as reader:
+        return reader.read() == image
+
+
+def all_whole(store, image):
+    """See that every image that is visible is whole; give their ids."""
+    listed = list(store.list())
+    assert [one.image_id for one in listed if not is_whole(store, one.location, image)] == []
+    return {one.image_id for one in listed}
+
+
+def dead_in(pool, there, alive):
+    """The images that are listed and not visible: not by another name either."""
+    with pool.opened() as (rbd, opened):
+
+        def identity(name):
+            with (
+                contextlib.suppress(rbd.ImageNotFound),
+                rbd.Image(opened, name, read_only=True) as found,
+            ):
+                return found.id()
+            return name
+
+        visible = {identity(name) for name in there}
+        return {
+            name
+            for name in set(rbd.RBD().list(opened)) - there - {alive}
+            if identity(name) not in visible
+        }
+
+
+def reclaimed_in_time(store, names):
+    """Reclaim until so many are gone: those that were killed are watched for some seconds."""
+    end, reclaimed = time.monotonic() + 40, set()
+    while not names <= reclaimed and time.monotonic() < end:
+        reclaimed |= {item.name for item in store.reclaim(NONE)}
+    return reclaimed
+
+
+def left_in(pool):
+    """What is left of a pool without images: the data of snapshots goes a moment later.
+
+    A delete that is killed before its image is listed by the hidden name leaves that name, an
+    object of some bytes that leads nowhere.
+    """
+    end = time.monotonic() + 20
+    while (left := named_or_data(pool)) and time.monotonic() < end:
+        time.sleep(0.2)
+    return left
+
+
+def named_or_data(pool):
+    return {name for name in pool.objects() if not name.startswith("rbd_id..storekit-")}
+
+
+def live_upload(store, image):
+    """An upload that stops in its middle until it hears something."""
+
+    def work(line):
+        def data():
+            yield image[: 2 * MIB]
+            line.send(b"x")
+            line.recv(1)
+            yield image[2 * MIB :]
+
+        store.add("live", data())
+
+    return child(work)
+
+
+def test_what_kills_leave_is_found_and_reclaimed_and_a_live_upload_is_not(pool, open_rbd, image):
+    store, order = open_rbd(pool), random.Random(11)
+    with live_upload(store, image) as (process, line):
+        line.recv(1)
+        (alive,) = pool.images()
+        tail = seconds_from_the_last_byte(store, image)
+        for number in range(ADDS):
+            at = order.randrange(FIRST, len(image) + 5 * STEP, STEP)  # often after the last byte
+            after = order.uniform(0, tail / 2 if at >= len(image) else 0.1)
+            add_killed(store, f"killed-{number}", image, at, after)
+        there = all_whole(store, image)
+        dead = dead_in(pool, there, alive)
+        assert len(dead) > ADDS // 3  # the others were done
+        for image_id in {f"killed-{number}" for number in range(ADDS)}:
+            with pytest.raises(Duplicate) if image_id in there else contextlib.nullcontext():
+                store.add(image_id, image)  # at once: the dead are in nobody's way
+
+        doomed = [store.add(f"doomed-{number}", image).location for number in range(DELETES)]
+        whole = seconds_of(lambda: store.delete(doomed.pop()))
+        for location in doomed:
+            delete_killed(store, location, order.uniform(0, whole))
+            with contextlib.suppress(NotFound):
+                assert is_whole(store, location, image)
+        there = all_whole(store, image)
+        dead = dead_in(pool, there, alive)
+        assert reclaimed_in_time(store, dead) >= dead  # more: removals that are in the trash
+        assert dead_in(pool, there, alive) == set()
+        assert list(store.leftovers(NONE)) == []
+        assert alive in pool.images()
+        line.send(b"x")
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    assert all_whole(store, image) == there | {"live"}
+    for listed in list(store.list()):
+        store.delete(listed.location)
+    assert left_in(pool) == set()
+
+
+def test_an_upload_of_this_process_or_another_is_alive_however_old(pool, open_rbd, image):
+    store, other = open_rbd(pool, upload_idle=0), open_rbd(pool, upload_idle=0)
+
+    def data():
+        yield image[: 2 * MIB]
+        (name,) = pool.images()
+        for asking in (store, other):
+            assert list(asking.leftovers(NONE)) == []
+        found = Leftover(name, "blocks", 0, None)
+        with pytest.raises(InUse):
+            other.opening.ready().reclaim(found)
+        with child(lambda line: reclaim_there(open_rbd(pool, upload_idle=0), line)) as (_, line):
+            assert line.recv(1) == b"0"  # the number of what it has removed
+        yield image[2 * MIB :]
+
+    stored = store.add("live", data())
+    assert is_whole(store, stored.location, image)
+
+
+def reclaim_there(store, line):
+    line.send(str(len(store.reclaim(NONE))).encode())
+    store.close()
+
+
+def test_an_upload_that_was_reclaimed_is_never_stored(pool, open_rbd, image):
+    store = open_rbd(pool)
+
+    def work(line):
+        def data():
+            yield image[: 2 * MIB]
+            line.send(b"x")
+            line.recv(1)
+            yield image[2 * MIB :]
+
+        try:
+            store.add("stopped", data())
+        except StoreError as error:
+            line.send(type(error).__name__.encode())
+        store.add("next", image)  # with a new connection: the old one was shut out
+        store.close()
+        line.send(b"N")
+
+    with child(work) as (process, line):
+        line.recv(1)
+        os.kill(process, signal.SIGSTOP)  # it lives, and the cluster takes it for dead
+        dead = pool.images()
+        assert reclaimed_in_time(store, dead) == dead
+        os.kill(process, signal.SIGCONT)
+        line.send(b"x")
+        assert line.recv(99) == b"Unavailable"  # it may be added again
+        assert line.recv(1) == b"N"
+    assert all_whole(store, image) == {"next"}
+    assert pool.images() == {"next"}
+
+
+def test_a_lock_that_a_dead_cluster_did_not_take_back_hinders_no_reclaim(pool, open_rbd):
+    store = open_rbd(pool, upload_idle=0)
+    name = ".storekit-0.a"
+    with pool.opened() as (rbd, opened):
+        rbd.RBD().create(opened, name, MIB, old_format=False)
+        with rbd.Image(opened, name, read_only=True) as image:
+            header = f"rbd_header.{image.id()}"
+    with store.opening.ready()._cluster.use() as connection:
+        # As librbd locks: of a client that is alive, and of an image that it has closed.
+        connection.pool.lock_exclusive(header, "rbd_lock", "auto 1", "internal")
+    assert [item.name for item in store.reclaim(NONE)] == [name]
+    assert pool.images() == set()

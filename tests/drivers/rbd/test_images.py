@@ -1,0 +1,186 @@
+"""Images as they lie in the pool: their layout, holes, names, copies, and who wins."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from servers import ceph
+
+import storekit
+from drivers.rbd.conftest import MIB, Pool
+
+
+@pytest.fixture
+def pool(cluster):
+    return Pool(cluster)
+
+
+def test_an_image_is_laid_out_as_nova_and_cinder_expect(pool, open_rbd, image):
+    stored = open_rbd(pool).add("cirros", image)
+    assert str(stored.location) == f"rbd://{pool.cluster.fsid}/{pool.name}/cirros/snap"
+    with pool.opened() as (rbd, opened), rbd.Image(opened, "cirros", "snap") as found:
+        assert found.is_protected_snap("snap")
+        assert found.stat()["order"] == 20
+        assert found.features() & rbd.RBD_FEATURE_LAYERING
+        assert found.read(0, found.size()) == image
+
+
+def test_features_and_a_data_pool_are_those_that_are_asked_for(pool, open_rbd, image):
+    data = Pool(pool.cluster)
+    open_rbd(pool, features=["layering"], data_pool=data.name).add("cirros", image)
+    with pool.opened() as (rbd, opened), rbd.Image(opened, "cirros") as found:
+        assert found.features() == rbd.RBD_FEATURE_LAYERING | rbd.RBD_FEATURE_DATA_POOL
+    assert any(name.startswith("rbd_data.") for name in data.objects())
+
+
+def test_zeros_become_holes(pool, open_rbd):
+    data = b"begin" + bytes(8 * MIB) + b"end"
+    store = open_rbd(pool)
+    location = store.add("thin", data).location
+    written = [name for name in pool.objects() if name.startswith("rbd_data.")]
+    assert len(written) == 2
+    assert store.get(location).read() == data
+
+
+def test_an_image_of_unknown_size_is_cut_to_its_length(pool, open_rbd, image):
+    store = open_rbd(pool)
+    pieces = (image[at : at + 99_991] for at in range(0, len(image), 99_991))
+    location = store.add("unknown", pieces).location
+    assert store.get_size(location) == len(image)
+    assert store.get(location).read() == image
+
+
+@pytest.mark.parametrize("image_id", ["a@b", "ä ö", "x" * 255, "a%2Fb", "a:b", "ä" * 127])
+def test_an_id_of_any_text_is_a_name(image_id, pool, open_rbd):
+    store = open_rbd(pool)
+    location = store.add(image_id, b"bytes").location
+    assert store.get(location).read() == b"bytes"
+    assert [item.image_id for item in store.list()] == [image_id]
+    assert pool.images() == {image_id}
+    store.delete(location)
+    assert pool.images() == set()
+
+
+def test_a_location_of_an_old_glance_is_read(pool, open_rbd, image):
+    store = open_rbd(pool)
+    store.add("old", image)
+    assert store.get("rbd://old").read() == image
+    assert store.get_size("rbd://old") == len(image)
+
+
+def test_another_cluster_is_refused(pool, open_rbd):
+    with pytest.raises(storekit.InvalidLocation, match="not in this store"):
+        open_rbd(pool).get(f"rbd://00000000-0000-0000-0000-000000000000/{pool.name}/a/snap")
+
+
+def test_namespaces_are_apart(pool, open_rbd):
+    with pool.opened() as (rbd, opened):
+        rbd.RBD().namespace_create(opened, "glance")
+    inside, outside = open_rbd(pool, namespace="glance"), open_rbd(pool)
+    location = inside.add("same", b"inside").location
+    outside.add("same", b"outside")
+    assert inside.get(location).read() == b"inside"
+    assert "%2Fglance/" in str(location)
+    with pytest.raises(storekit.InvalidLocation):
+        outside.get(location)
+
+
+def test_of_many_writers_of_one_id_one_wins(pool, open_rbd):
+    stores = [open_rbd(pool) for _ in range(4)]
+    for number in range(3):
+        start = threading.Barrier(len(stores))
+
+        def add(writer, number=number, start=start):
+            data = bytes([writer]) * 1000
+            pieces = iter([data[:500], data[500:]])
+            start.wait()
+            try:
+                return stores[writer].add(f"raced-{number}", pieces), data
+            except storekit.Duplicate:
+                return None
+
+        with ThreadPoolExecutor(len(stores)) as crowd:
+            won = [end for end in crowd.map(add, range(len(stores))) if end]
+        assert len(won) == 1
+        ((stored, data),) = won
+        assert stores[0].get(stored.location).read() == data
+    assert pool.images() == {f"raced-{number}" for number in range(3)}
+
+
+def test_an_image_that_has_clones_is_kept_as_it_is(pool, open_rbd, image):
+    store = open_rbd(pool, copy_mode="clone")
+    stored = store.add("parent", image)
+    copied = store.copy(stored.location, image_id="child", digests=stored.digests)
+    with pytest.raises(storekit.InUse, match="child"):
+        store.delete(stored.location)
+    assert store.get(stored.location).read() == image
+    assert store.get(copied.location).read() == image
+    store.delete(copied.location)
+    store.delete(stored.location)
+    assert pool.images() == set()
+
+
+def test_with_trash_an_image_that_has_clones_goes_there(pool, open_rbd, image):
+    store = open_rbd(pool, copy_mode="clone", trash=True)
+    stored = store.add("parent", image)
+    copied = store.copy(stored.location, image_id="child", digests=stored.digests)
+    store.delete(stored.location)
+    assert [item.image_id for item in store.list()] == ["child"]
+    assert store.get(copied.location).read() == image
+    with pool.opened() as (rbd, opened):
+        assert [item["name"] for item in rbd.RBD().trash_list(opened)] == ["parent"]
+    assert list(store.leftovers(timedelta(0))) == []
+
+
+def test_a_deep_copy_is_by_itself_and_keeps_its_digests(pool, open_rbd, image):
+    store = open_rbd(pool)
+    stored = store.add("parent", image)
+    copied = store.copy(stored.location, image_id="copy", digests=stored.digests)
+    store.delete(stored.location)
+    assert copied.digests == stored.digests
+    assert store.get(copied.location).read() == image
+    with pool.opened() as (rbd, opened), rbd.Image(opened, "copy") as found:
+        assert found.metadata_get("storekit.md5") == stored.digests["md5"]
+
+
+def test_a_read_of_an_image_that_is_deleted_meanwhile_gives_no_zeros(pool, open_rbd):
+    store = open_rbd(pool)
+    data = b"x" * (8 * MIB)
+    location = store.add("doomed", data).location
+    with store.get(location) as reader:
+        begin = next(reader)
+        open_rbd(pool).delete(location)
+        with pytest.raises(storekit.StoreError):
+            begin += reader.read()
+    assert data.startswith(begin)
+
+
+def test_an_image_without_the_snapshot_is_none(pool, open_rbd):
+    with pool.opened() as (rbd, opened):
+        rbd.RBD().create(opened, "half", 1000)
+    store = open_rbd(pool)
+    assert list(store.list()) == []
+    with pytest.raises(storekit.NotFound):
+        store.get(f"rbd://{pool.cluster.fsid}/{pool.name}/half/snap")
+    with pytest.raises(storekit.Duplicate):
+        store.add("half", b"bytes")
+
+
+def test_without_a_manager_there_is_no_capacity(pool, open_rbd):
+    store = open_rbd(pool)
+    assert storekit.Capability.CAPACITY not in store.capabilities
+    with pytest.raises(storekit.Unsupported, match="no manager"):
+        store.capacity()
+
+
+def test_two_clusters_live_in_one_process(pool, open_rbd, image):
+    with ceph.ceph() as second:
+        other = Pool(second)
+        one, two = open_rbd(pool), open_rbd(other)
+        location = one.add("same", image).location
+        copied = one.copy(location, to=two)
+        assert two.get(copied.location).read() == image
+        with pytest.raises(storekit.InvalidLocation):
+            two.get(location)
+        two.close()
