@@ -29,7 +29,8 @@ __all__ = ["main"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 BUILD = CHECKOUT / "build"
-SUITES = ("filesystem", "s3")
+# Each with its module; Ceph has a module rbd.
+SUITES = {"filesystem": "filesystem", "s3": "s3", "rbd": "rbd_suite"}
 LARGE = 4096
 
 
@@ -51,7 +52,8 @@ def main(arguments: list[str]) -> int:
         save(report, asked.output)
         print(f"results: {asked.output}")
     print(f"\n{markdown(report)}")
-    page = CHECKOUT / "docs" / ("performance-s3.md" if asked.suite == ["s3"] else "performance.md")
+    own = len(asked.suite or ()) == 1 and asked.suite != ["filesystem"]
+    page = CHECKOUT / "docs" / (f"performance-{asked.suite[0]}.md" if own else "performance.md")
     plot = page.with_suffix(".svg") if asked.write_docs else asked.plot
     draw(report, plot)
     print(f"plot: {plot}")
@@ -115,7 +117,7 @@ def _measured(asked: argparse.Namespace) -> Report:
         noise = Noise()
         settings = Settings(directory, tuple(size * MIB for size in sizes), asked.small_images)
         for name in asked.suite or SUITES:
-            suite: SuiteCases = importlib.import_module(name).cases
+            suite: SuiteCases = importlib.import_module(SUITES[name]).cases
             wanted = (case for case in suite(settings) if fnmatch(case.name, asked.only))
             results += [_shown(case, asked.rounds, directory) for case in wanted]
         facts["load after"] = os.getloadavg()[0]
