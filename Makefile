@@ -37,6 +37,7 @@ slow: $(VENV)/.test images
 images:
 	@sh scripts/system-packages
 	@tests/servers/build-versitygw >/dev/null || [ -z "$$STOREKIT_REQUIRE_SERVERS" ]
+	@tests/servers/build-openstack >/dev/null || [ -z "$$STOREKIT_REQUIRE_SERVERS" ]
 	@sh scripts/fetch-images "$(IMAGES)" memtest86+ ipxe debian-installer-12-netboot-amd64 >/dev/null
 
 # Beside glance_store, in a virtual environment of its own: a quarter of an hour.
@@ -61,5 +62,5 @@ $(VENV)/.demo: $(VENV)/.made setup.py
 
 $(VENV)/.test: $(VENV)/.made setup.py
 	@echo "Installing storekit, its drivers' libraries and the tests' tools into $(VENV): some minutes, once"
-	@$(PIP) --editable '.[cli,http,s3,dev]'
+	@$(PIP) --editable '.[cli,http,s3,swift,dev]'
 	@touch $@

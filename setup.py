@@ -10,7 +10,7 @@ CLI = ["click>=8.1", "rich>=13"]
 DRIVERS = {
     "http": ["requests>=2.32.3", "urllib3>=2.2"],
     "s3": ["boto3>=1.36", "urllib3>=2.2"],
-    "swift": ["python-swiftclient", "keystoneauth1"],
+    "swift": ["python-swiftclient>=4.6", "keystoneauth1>=5.9", "requests>=2.32.3", "urllib3>=2.2"],
     "cinder": ["python-cinderclient", "os-brick", "keystoneauth1"],
     "vmware": ["pyvmomi"],
     "gridfs": ["pymongo"],
@@ -87,6 +87,7 @@ setup(
             "http = storekit.drivers.http:HttpDriver",
             "rbd = storekit.drivers.rbd:RbdDriver",
             "s3 = storekit.drivers.s3:S3Driver",
+            "swift = storekit.drivers.swift:SwiftDriver",
         ],
         # Under its module's name, so that -p does not load it a second time.
         "pytest11": ["storekit.testing.plugin = storekit.testing.plugin"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections import deque
@@ -14,7 +15,7 @@ from typing import Self, TypeVar
 from storekit.errors import StorageFull
 from storekit.source import Source
 
-__all__ = ["Download", "Part", "PartSizes", "is_live", "live", "upload"]
+__all__ = ["Download", "Part", "PartSizes", "is_live", "live", "md5_of", "upload"]
 
 Result = TypeVar("Result")
 
@@ -48,6 +49,18 @@ def is_live(name: str) -> bool:
         name: As of ``live``.
     """
     return (os.getpid(), name) in _living
+
+
+def md5_of(data: bytes) -> str:
+    """Give the checksum by which object stores tell that a part arrived as it was sent.
+
+    Args:
+        data: The part.
+
+    Returns:
+        Its MD5, hexadecimal.
+    """
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storekit import SizeMismatch, Source, StorageFull
-from storekit.transfer import Download, Part, PartSizes, upload
+from storekit.transfer import Download, Part, PartSizes, md5_of, upload
 
 IMAGE = os.urandom(20_000)
 
@@ -352,3 +352,8 @@ def test_a_closed_download_tells_its_fetches_to_give_up():
     assert gave_up.acquire(timeout=10)
     assert list(download) == []
     wait_for_its_threads()
+
+
+def test_the_checksum_of_a_part_is_what_object_stores_compare():
+    # RFC 1321, A.5
+    assert md5_of(b"message digest") == "f96b697d7cb7938d525a2f31aaf161d0"

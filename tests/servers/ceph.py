@@ -3,18 +3,15 @@
 Debian's packages of Ceph 16.2. Everything is in a temporary directory, on free loopback ports.
 """
 
-import base64
 import contextlib
 import glob
 import importlib.machinery
 import importlib.util
 import json
 import os
-import struct
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
@@ -22,12 +19,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from servers.cephx import daemon_keys
 from servers.daemons import Daemons, daemons, lacking, path
 
 __all__ = [
     "ACCESS_KEY",
     "PAGE",
     "SECRET_KEY",
+    "SWIFT",
     "Ceph",
     "bindings",
     "ceph",
@@ -37,19 +36,14 @@ __all__ = [
 
 ACCESS_KEY, SECRET_KEY = "TESTKEY", "TESTSECRET-0123456789"
 PAGE = 100  # objects that the S3 gateway lists at once
+SWIFT = ("test:swift", "SWIFTSECRET-0123456789")
+"""Name and key with which the user of ``ACCESS_KEY`` logs in at ``/auth/v1.0`` of the gateway."""
 
 _PROGRAMS = {"ceph-mon": "ceph-mon", "ceph-osd": "ceph-osd", "monmaptool": "ceph-common"}
 _GATEWAY = {"radosgw": "radosgw", "radosgw-admin": "ceph-common"}
 _MANAGER = {"ceph-mgr": "ceph-mgr"}
 _BINDINGS = "/usr/lib/python3/dist-packages"
 _WHOM = ("cluster", "service", "client")
-_ALL = "allow *"
-_DAEMON_CAPS = {
-    "mon.": {"mon": _ALL},
-    "client.admin": {"mon": _ALL, "osd": _ALL, "mgr": _ALL},
-    "osd.0": {"mon": "allow profile osd", "osd": _ALL, "mgr": "allow profile osd"},
-    "mgr.x": {"mon": "allow profile mgr", "osd": _ALL},
-}
 _BOTH = ("rados", "rbd")  # in this order: rbd needs rados
 _CONFIGURATION = """\
 [global]
@@ -133,8 +127,7 @@ class Ceph:
         self.conf = running.directory / "ceph.conf"
         self._keys: tuple[object, ...] = ()
         if keys:
-            keyring = self.conf.with_name("keyring")
-            keyring.write_text("".join(_key_of(name, caps) for name, caps in _DAEMON_CAPS.items()))
+            (keyring := self.conf.with_name("keyring")).write_text(daemon_keys())
             self._keys = ("--keyring", keyring)
             required = {f"auth_{whom}_required": "cephx" for whom in _WHOM}
             settings = {**settings, **required, "keyring": keyring}
@@ -216,11 +209,12 @@ class Ceph:
         return keyring
 
     def start_gateway(self) -> None:
-        """Start radosgw, and make the user of ``ACCESS_KEY``."""
+        """Start radosgw, and make the user of ``ACCESS_KEY`` and ``SWIFT``."""
         self.endpoint = f"http://127.0.0.1:{self._rgw_port}"
         self._start("radosgw", "radosgw", "-n", "client.rgw")
         self._running.wait_until("radosgw", self._gateway_answers)
         self.add_user("test", ACCESS_KEY, SECRET_KEY)
+        self.add_subuser(*SWIFT)
 
     def restart_gateway(self) -> None:
         """Kill radosgw, and start it again."""
@@ -248,6 +242,18 @@ class Ceph:
         keys = (f"--access-key={access_key}", f"--secret-key={secret_key}")
         named = (f"--uid={name}", f"--display-name={name}")
         self._run("radosgw-admin", "-c", self.conf, "user", "create", *named, *keys)
+
+    def add_subuser(self, name: str, key: str, access: str = "full") -> None:
+        """Make one more login for Swift's API of the gateway.
+
+        Args:
+            name: The name of a user, a colon, and one of its own.
+            key: The key.
+            access: What it may do with what the user has: ``read``, ``full``, ...
+        """
+        named = (f"--uid={name.partition(':')[0]}", f"--subuser={name}", f"--access={access}")
+        keys = ("--key-type=swift", f"--secret-key={key}")
+        self._run("radosgw-admin", "-c", self.conf, "subuser", "create", *named, *keys)
 
     def revoke(self, name: str, access_key: str) -> None:
         """Take a key from a user of the S3 gateway.
@@ -392,13 +398,6 @@ def bindings() -> Iterator[None]:
         for link in links:
             link.unlink()
         Path(theirs).rmdir()
-
-
-def _key_of(name: str, caps: Mapping[str, str]) -> str:
-    """Make a key, and the section of a keyring that has it; see CryptoKey::encode of Ceph."""
-    key = base64.b64encode(struct.pack("<HIIH", 1, int(time.time()), 0, 16) + os.urandom(16))
-    lines = [f'caps {daemon} = "{what}"' for daemon, what in caps.items()]
-    return "\n".join([f"[{name}]", f"key = {key.decode()}", *lines, ""])
 
 
 def _extension(name: str) -> list[str]:

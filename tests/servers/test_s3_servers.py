@@ -3,33 +3,22 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
-from pathlib import Path
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from servers import ceph, moto_server, versitygw
+from servers.gone import closed, processes_in, when_killed
 from servers.required import require
 
 STARTED = {
     "versitygw": "from servers.versitygw import versitygw as up",
     "ceph": "from servers.ceph import ceph; up = lambda: ceph(gateway=True)",
 }
-CODE = """
-import glob, os, tempfile, time
-{start}
-before = set(glob.glob(tempfile.gettempdir() + "/storekit-{name}-*"))
-with up() as server:
-    (directory,) = set(glob.glob(tempfile.gettempdir() + "/storekit-{name}-*")) - before
-    print(directory, flush=True)
-    time.sleep(60)
-"""
 
 
 def client(endpoint, access_key, secret_key):
@@ -47,11 +36,6 @@ def put_and_get(endpoint, access_key, secret_key):
     s3.create_bucket(Bucket="images")
     s3.put_object(Bucket="images", Key="a", Body=b"image")
     return s3.get_object(Bucket="images", Key="a")["Body"].read()
-
-
-def closed(endpoint):
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", int(endpoint.rpartition(":")[2]))) != 0
 
 
 @pytest.fixture(scope="module")
@@ -204,33 +188,4 @@ def test_the_cluster_keeps_its_images_when_its_osd_is_killed():
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_server_is_gone_when_its_user_is_killed(name, number):
     require(versitygw.missing() if name == "versitygw" else ceph.missing(gateway=True))
-    user = subprocess.Popen(
-        [sys.executable, "-c", CODE.format(start=STARTED[name], name=name)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    directory = Path(user.stdout.readline().strip())
-    assert directory.is_dir()
-    assert processes_in(directory)
-    user.send_signal(number)
-    user.communicate()
-    end = time.monotonic() + 20
-    while time.monotonic() < end and (directory.exists() or processes_in(directory)):
-        time.sleep(0.02)
-    assert not directory.exists()
-    assert not processes_in(directory)
-
-
-def processes_in(directory):
-    """The processes whose command names the directory, but the guard that removes it."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if str(directory).encode() in b" ".join(command) and command[0] != b"/bin/sh":
-            found.append(int(process.name))
-    return found
+    assert when_killed(name, STARTED[name], number)

@@ -1,0 +1,277 @@
+"""Upload: one image on its way into its container, and its commit."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import requests
+
+from storekit import transfer
+from storekit.drivers.swift.account import Account
+from storekit.drivers.swift.answers import TOKEN, Answer, Head
+from storekit.drivers.swift.faults import status_of
+from storekit.drivers.swift.places import Place
+from storekit.drivers.swift.segments import Segment, prefix_of, remove
+from storekit.errors import (
+    DataError,
+    Duplicate,
+    NotFound,
+    OutcomeUnknown,
+    StoreError,
+    Unavailable,
+)
+from storekit.source import Source
+
+__all__ = ["OCTETS", "Containers", "Upload", "failure_of"]
+
+_log = logging.getLogger(__name__)
+OCTETS = "application/octet-stream"
+"""The media type of everything that is written."""
+
+_UNPROCESSABLE = 422
+_SEGMENTS_GONE = frozenset({400, 404})  # what Swift says, and what radosgw does
+# Seconds that a write may take before it is looked at: of two slow ones Swift says yes to both.
+_SLOW = 1.0
+_FRESH = 0.005  # seconds for which it is good to have looked whether a name is free
+
+
+@dataclass(frozen=True)
+class Containers:
+    """What an upload needs to know of containers."""
+
+    segments: str
+    """Where its segments go. Ours alone, so made where it is missing."""
+    made_with: Mapping[str, str]
+    """Headers of a container that is made."""
+    make: bool
+    """Whether the container of the image is made where it is missing."""
+    own: bool
+    """Whether these containers are this image's alone."""
+
+
+class Upload:
+    """One object that is about to be written, and carries a token that nobody else has.
+
+    After every commit whose answer is no clear yes, and after every one that took long or is a
+    manifest, the object is looked at: the server checks whether the name is taken, and writes
+    later.
+
+    Args:
+        place: Where the image goes.
+        containers: Container of its segments, and what may be done about missing ones.
+        conditional: Whether the server does not write over what is there if it is asked not to.
+    """
+
+    def __init__(self, place: Place, containers: Containers, *, conditional: bool) -> None:
+        self._place = (place.container, place.name)
+        self._containers = containers
+        self._conditional = conditional
+        self._looked = time.monotonic()
+        self._token = secrets.token_hex(16)
+        self._prefix = prefix_of(self._token, *self._place)
+        self._begun: set[int] = set()
+
+    def put(self, account: Account, data: bytes) -> None:
+        """Write the object in one request.
+
+        Args:
+            account: The account.
+            data: All its bytes.
+
+        Raises:
+            Duplicate: The name is taken.
+            OutcomeUnknown: No answer came, and the object is not there yet.
+        """
+        self._account = account
+        headers = {"ETag": transfer.md5_of(data)}
+        begun = time.monotonic()
+        error = self._commit(headers, data, {})
+        quick = time.monotonic() - begun < _SLOW
+        if (error is None and quick) or self._settled(error) or error is None:
+            return
+        if isinstance(error.__cause__, requests.ReadTimeout):
+            # It has all the data, and may act on it later than we look.
+            raise OutcomeUnknown("no answer came in time") from error
+        raise error
+
+    def send_segments(
+        self, account: Account, sizes: transfer.PartSizes, source: Source, first: bytes
+    ) -> None:
+        """Write the object as segments and a manifest.
+
+        Args:
+            account: The account.
+            sizes: How long the segments are.
+            source: What is left of the image.
+            first: Its first segment.
+
+        Raises:
+            Duplicate: The name is taken.
+            OutcomeUnknown: The answer of the commit was lost and cannot be found out.
+        """
+        self._account = account
+        with transfer.live(self._prefix), self._tidied():
+            segments = transfer.upload(
+                source,
+                sizes.part_size,
+                sizes.window,
+                self._send,
+                first=first,
+                max_parts=sizes.max_parts,
+            )
+            self._complete(segments)
+
+    def _send(self, part: transfer.Part) -> Segment:
+        segment = self._segment(part.number, transfer.md5_of(part.data), len(part.data))
+        self._begun.add(part.number)
+        put = partial(
+            self._account.call,
+            "PUT",
+            segment.container,
+            segment.name,
+            headers={"ETag": segment.etag, "Content-Type": OCTETS},
+            data=part.data,
+        )
+        answer = self._in_container(segment.container, put, make=True)
+        if answer.headers.get("ETag", "").strip('"') != segment.etag:
+            raise DataError("the server has other bytes than were sent to it", hint="add it again")
+        return segment
+
+    def _segment(self, number: int, etag: str = "", size: int = 0) -> Segment:
+        return Segment(self._containers.segments, f"{self._prefix}{number:08d}", etag, size)
+
+    @contextmanager
+    def _tidied(self) -> Iterator[None]:
+        """Remove the segments whatever ends the block, unless they may be an image's."""
+        try:
+            yield
+        except OutcomeUnknown:
+            raise  # an image may come of them; else leftovers finds them
+        except BaseException:
+            self._remove()
+            raise
+
+    def _complete(self, segments: list[Segment]) -> None:
+        entries = [segment.entry() for segment in segments]
+        # As UTF-8: radosgw does not put surrogate pairs together.
+        manifest = json.dumps(entries, ensure_ascii=False).encode()
+        error = self._commit({}, manifest, {"multipart-manifest": "put"})
+        if self._settled(error):
+            self._check_whole(segments[0])
+            return
+        if error is None:
+            raise OutcomeUnknown("the server says that the image is stored; it is not")
+        status = status_of(error)
+        if not status and _leaves_doubt(error):
+            raise OutcomeUnknown("no answer came, and the image is not there yet") from error
+        if status in _SEGMENTS_GONE and not isinstance(error, Unavailable):
+            raise Unavailable(
+                "segments of the upload are gone",
+                hint="add the image again; is upload_idle too short for whoever reclaims?",
+            ) from error
+        raise error
+
+    def _commit(
+        self, headers: Mapping[str, str], data: bytes, query: Mapping[str, str]
+    ) -> StoreError | None:
+        """Write the object, if its name is free. Returns what it failed with."""
+        marked = {**headers, TOKEN: self._token, "Content-Type": OCTETS}
+        if self._conditional:
+            marked["If-None-Match"] = "*"
+        elif time.monotonic() - self._looked > _FRESH and self._account.find(*self._place):
+            raise Duplicate("the id is taken: another writer was faster")
+        put = partial(
+            self._account.call, "PUT", *self._place, query=query, headers=marked, data=data
+        )
+        make = self._containers.make
+        return failure_of(lambda: self._in_container(self._place[0], put, make=make))
+
+    def _in_container(self, container: str, put: Callable[[], Answer], *, make: bool) -> Answer:
+        """Write into a container; make it where it is missing, if that is wanted."""
+        try:
+            return put()
+        except NotFound as error:
+            if not make:
+                raise self._account.missing(container) from error
+        self._account.call("PUT", container, headers=self._containers.made_with)
+        return put()
+
+    def _settled(self, error: StoreError | None) -> bool:
+        """Look at what is under the name after a commit.
+
+        Returns:
+            Whether it is ours; False where nothing is, or where a look is not needed.
+
+        Raises:
+            Duplicate: It is somebody else's.
+            OutcomeUnknown: It cannot be looked at.
+        """
+        if error is not None and not _leaves_doubt(error):
+            return False
+        there = self._look(error)
+        if there is not None and there.token != self._token:
+            raise Duplicate("the id is taken: another writer was faster") from error
+        return there is not None
+
+    def _look(self, error: StoreError | None) -> Head | None:
+        try:
+            return self._account.find(*self._place)
+        except StoreError as lost:
+            raise OutcomeUnknown("no answer came, and none to the question after it") from (
+                error or lost
+            )
+
+    def _check_whole(self, first: Segment) -> None:
+        """See to it that nobody took the upload for dead while its manifest was written."""
+        try:
+            gone = self._account.find(first.container, first.name) is None
+        except StoreError as lost:
+            raise OutcomeUnknown("whether the image is whole cannot be found out") from lost
+        if gone:
+            error = failure_of(partial(self._account.call, "DELETE", *self._place))
+            if error is not None and not isinstance(error, NotFound):
+                raise OutcomeUnknown("an image without segments could not be removed") from error
+            raise Unavailable(
+                "segments of the upload were reclaimed",
+                hint="add the image again; is upload_idle too short for whoever reclaims?",
+            )
+
+    def _remove(self) -> None:
+        try:
+            remove(self._account, map(self._segment, sorted(self._begun)))
+            if self._containers.own:
+                self._account.drop_container(self._containers.segments)
+        except StoreError as error:
+            # What is left is found by leftovers.
+            _log.debug("segments below %s could not be removed: %s", self._prefix, error)
+
+
+def failure_of(send: Callable[[], object]) -> StoreError | None:
+    """Send a request.
+
+    Args:
+        send: Sends it.
+
+    Returns:
+        What it failed with; None where the server says that it is done.
+    """
+    try:
+        send()
+    except StoreError as error:
+        return error
+    return None
+
+
+def _leaves_doubt(error: StoreError) -> bool:
+    """Tell whether only a look can tell what became of a commit."""
+    if status_of(error) == _UNPROCESSABLE:
+        return False
+    # What is taken may be our own, sent twice.
+    return isinstance(error, Unavailable | Duplicate | DataError)

@@ -1,0 +1,208 @@
+"""Processes that are killed in the middle of an upload, and what is left of them."""
+
+import os
+import random
+import signal
+import threading
+import time
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from storekit import InUse, NotFound, Unavailable
+from storekit.testing.wire import Wire
+
+from .conftest import MIB, PART
+
+KILLS = 50
+NONE = timedelta(0)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["tempauth", "radosgw"])
+def server(request):
+    """Each of the servers."""
+    return request.getfixturevalue(request.param)
+
+
+def killed(store, image_id, image, after, has_sent=lambda: True):
+    """Add in a child, and kill it once so many bytes were taken, and something was sent."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(reading)
+
+            def data():
+                for offset in range(0, len(image), 1 << 18):
+                    if offset >= after:
+                        os.write(writing, b"x")
+                        time.sleep(60)
+                    yield image[offset : offset + (1 << 18)]
+
+            store.add(image_id, data())
+        finally:
+            os._exit(0)
+    os.close(writing)  # else a child that dies early leaves us waiting
+    os.read(reading, 1)
+    end = time.monotonic() + 20
+    while not has_sent() and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(random.random() / 50)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(reading)
+
+
+def image_of(leftover):
+    """The id that an upload was to become an image of."""
+    return leftover.name.rstrip("/").rpartition("/")[2]
+
+
+def test_what_kills_leave_is_found_and_reclaimed_and_a_live_upload_is_not(
+    server, open_swift, image
+):
+    container, order = server.new_container(), random.Random(11)
+    # Whatever idles for so long is dead; that of this process is alive whatever its age.
+    store = open_swift(server, container, upload_idle=2)
+    longer = image + image
+    going_on, half, result = threading.Event(), threading.Event(), []
+
+    def live():
+        for offset in range(0, len(image), 1 << 18):
+            if offset > PART:
+                half.set()
+                going_on.wait(120)
+            yield image[offset : offset + (1 << 18)]
+
+    adding = threading.Thread(target=lambda: result.append(store.add("live", live())))
+    adding.start()
+    assert half.wait(30)
+
+    def has_sent(image_id):
+        return any(f"/{image_id}/" in name for name in server.segments(container))
+
+    for number in range(KILLS):
+        image_id = f"killed-{number}"
+        known = {"has_sent": partial(has_sent, image_id)} if number % 2 else {}
+        # The frame looks ahead, so the first segment goes once there is more than two.
+        killed(store, image_id, longer, order.randrange(2 * PART + MIB, len(longer)), **known)
+    assert server.names(container) == set()
+    left = {name.split("/")[2] for name in server.segments(container)} - {"live"}
+    assert left <= {f"killed-{number}" for number in range(KILLS)}
+    assert len(left) >= KILLS // 2  # the others may have sent nothing
+
+    end = time.monotonic() + 30
+    reclaimed = []
+    while len(reclaimed) < len(left) and time.monotonic() < end:
+        reclaimed += store.reclaim(NONE)
+    assert {image_of(leftover) for leftover in reclaimed} == left
+    assert {name.split("/")[2] for name in server.segments(container)} <= {"live"}
+    going_on.set()
+    adding.join(60)
+    assert store.get(result[0].location).read() == image
+    for image_id in left:
+        store.add(image_id, b"again")
+
+
+def test_the_upload_of_another_process_is_alive_as_long_as_segments_come(server, open_swift, image):
+    container = server.new_container()
+    store = open_swift(server, container, window=1)
+    ready, go_on = os.pipe(), os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+
+            def data():
+                yield image[: 2 * PART]
+                yield image[2 * PART : 2 * PART + 1]
+                os.write(ready[1], b"x")
+                os.read(go_on[0], 1)
+                yield image[2 * PART + 1 :]
+
+            store.add("live", data())
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(ready[1])
+    os.read(ready[0], 1)
+    assert list(store.leftovers(NONE)) == []
+    impatient = open_swift(server, container, upload_idle=0)
+    (found,) = impatient.leftovers(NONE)
+    assert image_of(found) == "live"
+    with pytest.raises(InUse):
+        store.opening.ready().reclaim(found)
+    assert store.reclaim(NONE) == []
+    os.write(go_on[1], b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    (stored,) = store.list()
+    assert store.get(stored.location).read() == image
+    # What has become an image is no leftover, whatever one was shown before.
+    with pytest.raises(InUse):
+        impatient.opening.ready().reclaim(found)
+    assert list(impatient.leftovers(NONE)) == []
+    for end in (ready[0], *go_on):
+        os.close(end)
+
+
+def test_an_upload_that_was_reclaimed_can_never_be_stored(server, open_swift, image):
+    container = server.new_container()
+    store = open_swift(server, container, window=1)
+
+    def data():
+        yield image[: 2 * PART]
+        yield image[2 * PART : 2 * PART + 1]
+        with server.client() as user:
+            for name in server.segments(container):
+                user.delete_object(f"{container}_segments", name)
+        yield image[2 * PART + 1 :]
+
+    with pytest.raises(Unavailable, match="segments of the upload are gone"):
+        store.add("a", data())
+    assert server.names(container) == server.segments(container) == set()
+    store.add("a", image)
+
+
+def test_an_upload_that_is_reclaimed_while_it_is_committed_is_taken_back(server, open_swift, image):
+    container = server.new_container()
+    with Wire(server.endpoint) as wire:
+        store = open_swift(server, container, auth_url=f"{wire.endpoint}/auth/v1.0", window=1)
+        gone = []
+
+        def reclaim(request):
+            # The manifest is there, and was looked at; now somebody takes the segments.
+            if request.method == "HEAD" and "_segments/" in request.path and not gone:
+                gone.extend(sorted(server.segments(container)))
+                with server.client() as user:
+                    user.delete_object(f"{container}_segments", gone[0])
+
+        wire.script = reclaim
+        with pytest.raises(Unavailable, match="reclaimed"):
+            store.add("a", image)
+    assert len(gone) == 3
+    assert server.names(container) == server.segments(container) == set()
+
+
+def test_what_a_killed_delete_leaves_is_no_image_and_is_found(tempauth, open_swift, image):
+    container = tempauth.new_container()
+    location = open_swift(tempauth, container).add("a", image).location
+    with Wire(tempauth.endpoint) as wire:
+        behind = open_swift(
+            tempauth, container, auth_url=f"{wire.endpoint}/auth/v1.0", max_attempts=1
+        )
+
+        def cut(request):
+            return b"" if request.method == "DELETE" and "_segments/" in request.path else None
+
+        wire.script = cut
+        behind.delete(location)
+    store = open_swift(tempauth, container, upload_idle=0)
+    with pytest.raises(NotFound):
+        store.get(location)
+    (found,) = store.leftovers(NONE)
+    assert (image_of(found), found.size) == ("a", len(image))
+    assert store.reclaim(NONE) == [found]
+    assert tempauth.segments(container) == set()
