@@ -30,7 +30,7 @@ __all__ = ["main"]
 CHECKOUT = Path(__file__).resolve().parent.parent
 BUILD = CHECKOUT / "build"
 # Each with its module; Ceph has a module rbd.
-SUITES = {"filesystem": "filesystem", "s3": "s3", "rbd": "rbd_suite"}
+SUITES = {"filesystem": "filesystem", "s3": "s3", "swift": "swift", "rbd": "rbd_suite"}
 LARGE = 4096
 
 
@@ -103,7 +103,7 @@ def _enter(directory: Path, arguments: list[str]) -> None:
     # Every time, so that the entry points are those of the checkout as it is now.
     requirements = Path(__file__).parent / "requirements.txt"
     subprocess.run(
-        [*pip, "--requirement", requirements, "--editable", f"{CHECKOUT}[s3]"], check=True
+        [*pip, "--requirement", requirements, "--editable", f"{CHECKOUT}[s3,swift]"], check=True
     )
     sys.stdout.flush()
     os.execv(python, [str(python), __file__, *arguments])
