@@ -72,6 +72,16 @@ class Link:
         if (server := self._server) is not None:
             shut(server)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the client still has its end, also if we have not been told yet."""
+        poll = select.poll()
+        try:
+            poll.register(self._client, select.POLLRDHUP)
+        except ValueError:
+            return False  # ours is closed
+        return not poll.poll(0)
+
     def say(self, data: bytes) -> None:
         """Send to a client that waits for nothing. For another thread.
 

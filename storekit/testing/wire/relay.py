@@ -123,7 +123,7 @@ class Wire:
     def open(self) -> int:
         """How many connections of clients are open."""
         with self._lock:
-            return len(self._links)
+            return sum(1 for link in self._links if link.is_open)
 
     def location(self, location: object) -> str:
         """Give a location as a client behind the relay knows it.
