@@ -42,7 +42,6 @@ class RbdHarness(Harness):
     def setup(self) -> None:
         super().setup()
         self._running = ExitStack()
-        self._running.enter_context(ceph.bindings())
         settings = {
             "osd_client_watch_timeout": 10,  # a third of Ceph's own: many clients are killed here
             "osd_heartbeat_interval": 1,  # so often it looks whether it is full

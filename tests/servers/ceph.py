@@ -8,10 +8,8 @@ import glob
 import importlib.machinery
 import importlib.util
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
@@ -28,7 +26,6 @@ __all__ = [
     "SECRET_KEY",
     "SWIFT",
     "Ceph",
-    "bindings",
     "ceph",
     "load_bindings",
     "missing",
@@ -375,29 +372,6 @@ def load_bindings() -> tuple[ModuleType, ModuleType]:
             sys.modules[name] = module
             loader.exec_module(module)
     return sys.modules["rados"], sys.modules["rbd"]
-
-
-@contextlib.contextmanager
-def bindings() -> Iterator[None]:
-    """Have ``import rados`` and ``import rbd`` work, in this process and in those that it runs."""
-    load_bindings()
-    path, theirs = os.environ.get("PYTHONPATH"), tempfile.mkdtemp(prefix="storekit-bindings-")
-    links = [Path(theirs, Path(file).name) for name in _BOTH for file in _extension(name)]
-    for link in links:
-        link.symlink_to(Path(_BINDINGS, link.name))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (theirs, path)))
-    sys.path.append(theirs)
-    try:
-        yield
-    finally:
-        if path is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = path
-        sys.path.remove(theirs)
-        for link in links:
-            link.unlink()
-        Path(theirs).rmdir()
 
 
 def _extension(name: str) -> list[str]:
