@@ -4,7 +4,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import time
 from datetime import timedelta
 
@@ -12,10 +11,10 @@ import pytest
 
 from storekit import Duplicate, InUse, Leftover, NotFound, StoreError
 
+from ..children import STEP, child
 from .conftest import MIB, Pool
 
 ADDS, DELETES = 30, 20
-STEP = MIB // 4
 FIRST = 2 * MIB  # so much is taken before an image is made
 NONE = timedelta(0)
 
@@ -28,29 +27,6 @@ def pool(cluster):
     return Pool(cluster)
 
 
-@contextlib.contextmanager
-def child(work):
-    """Run something in a child with one end of a socket, and give the child's id and the other."""
-    ours, theirs = socket.socketpair()
-    process = os.fork()
-    if not process:
-        code = 1
-        try:
-            ours.close()
-            work(theirs)
-            code = 0
-        finally:
-            os._exit(code)
-    theirs.close()
-    with ours:
-        try:
-            yield process, ours
-        finally:
-            with contextlib.suppress(ProcessLookupError, ChildProcessError):
-                os.kill(process, signal.SIGKILL)
-                os.waitpid(process, 0)
-
-
 def killed(work, after):
     """Do something in a child, and kill it so many seconds after it has said that it is there."""
     with child(work) as (process, line):
@@ -60,7 +36,7 @@ def killed(work, after):
         os.waitpid(process, 0)
 
 
-def add_killed(store, image_id, image, at, after):
+def add_killed_at(store, image_id, image, at, after):
     """Add, and be killed so many seconds after so many bytes were taken."""
 
     def work(line):
@@ -186,7 +162,7 @@ def test_what_kills_leave_is_found_and_reclaimed_and_a_live_upload_is_not(pool, 
         for number in range(ADDS):
             at = order.randrange(FIRST, len(image) + 5 * STEP, STEP)  # often after the last byte
             after = order.uniform(0, tail / 2 if at >= len(image) else 0.1)
-            add_killed(store, f"killed-{number}", image, at, after)
+            add_killed_at(store, f"killed-{number}", image, at, after)
         there = all_whole(store, image)
         dead = dead_in(pool, there, alive)
         assert len(dead) > ADDS // 3  # the others were done

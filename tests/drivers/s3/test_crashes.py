@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import threading
 import time
 from datetime import timedelta
@@ -11,6 +10,7 @@ import pytest
 
 from storekit import InUse
 
+from ..children import add_killed, child
 from .conftest import PART
 
 KILLS = 50
@@ -23,31 +23,6 @@ pytestmark = pytest.mark.slow
 def server(request):
     """Each of the real servers."""
     return request.getfixturevalue(request.param)
-
-
-def killed(store, image_id, image, after):
-    """Add in a child, and kill it once so many bytes were taken."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-
-            def data():
-                for offset in range(0, len(image), 1 << 18):
-                    if offset >= after:
-                        os.write(writing, b"x")
-                        time.sleep(60)
-                    yield image[offset : offset + (1 << 18)]
-
-            store.add(image_id, data())
-        finally:
-            os._exit(0)
-    os.read(reading, 1)
-    time.sleep(random.random() / 50)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    os.close(reading)
-    os.close(writing)
 
 
 def test_what_kills_leave_is_found_and_reclaimed_and_a_live_upload_is_not(server, open_s3, image):
@@ -67,7 +42,7 @@ def test_what_kills_leave_is_found_and_reclaimed_and_a_live_upload_is_not(server
     adding.start()
     assert half.wait(30)
     for number in range(KILLS):
-        killed(store, f"killed-{number}", image, order.randrange(PART + 1, len(image)))
+        add_killed(store, f"killed-{number}", image, order.randrange(PART + 1, len(image)))
     assert server.keys_of(bucket) == set()
     left = set(server.uploads_of(bucket)) - {"live"}
     assert left <= {f"killed-{number}" for number in range(KILLS)}
@@ -90,36 +65,29 @@ def test_what_kills_leave_is_found_and_reclaimed_and_a_live_upload_is_not(server
 def test_the_upload_of_another_process_is_alive_as_long_as_parts_come(server, open_s3, image):
     bucket = server.new_bucket()
     store = open_s3(server, bucket, conditional_writes="no")
-    ready, go_on = os.pipe(), os.pipe()
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
 
-            def data():
-                yield image[: 2 * PART]
-                os.write(ready[1], b"x")
-                os.read(go_on[0], 1)
-                yield image[2 * PART :]
+    def work(line):
+        def data():
+            yield image[: 2 * PART]
+            line.send(b"x")
+            line.recv(1)
+            yield image[2 * PART :]
 
-            store.add("live", data())
-            code = 0
-        finally:
-            os._exit(code)
-    os.read(ready[0], 1)
-    assert list(store.leftovers(NONE)) == []
-    impatient = open_s3(server, bucket, upload_idle=0, conditional_writes="no")
-    (found,) = impatient.leftovers(NONE)
-    assert found.name.startswith("live?")
-    with pytest.raises(InUse):
-        store.opening.ready().reclaim(found)
-    assert store.reclaim(NONE) == []
-    os.write(go_on[1], b"x")
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    (stored,) = store.list()
-    assert store.get(stored.location).read() == image
-    for end in (*ready, *go_on):
-        os.close(end)
+        store.add("live", data())
+
+    with child(work) as (process, line):
+        assert line.recv(1) == b"x"
+        assert list(store.leftovers(NONE)) == []
+        impatient = open_s3(server, bucket, upload_idle=0, conditional_writes="no")
+        (found,) = impatient.leftovers(NONE)
+        assert found.name.startswith("live?")
+        with pytest.raises(InUse):
+            store.opening.ready().reclaim(found)
+        assert store.reclaim(NONE) == []
+        line.send(b"x")
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+        (stored,) = store.list()
+        assert store.get(stored.location).read() == image
 
 
 def test_an_upload_that_was_reclaimed_can_never_be_stored(server, open_s3, image):

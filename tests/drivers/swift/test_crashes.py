@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import threading
 import time
 from datetime import timedelta
@@ -13,6 +12,7 @@ import pytest
 from storekit import InUse, NotFound, Unavailable
 from storekit.testing.wire import Wire
 
+from ..children import add_killed, child
 from .conftest import MIB, PART
 
 KILLS = 50
@@ -25,35 +25,6 @@ pytestmark = pytest.mark.slow
 def server(request):
     """Each of the servers."""
     return request.getfixturevalue(request.param)
-
-
-def killed(store, image_id, image, after, has_sent=lambda: True):
-    """Add in a child, and kill it once so many bytes were taken, and something was sent."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.close(reading)
-
-            def data():
-                for offset in range(0, len(image), 1 << 18):
-                    if offset >= after:
-                        os.write(writing, b"x")
-                        time.sleep(60)
-                    yield image[offset : offset + (1 << 18)]
-
-            store.add(image_id, data())
-        finally:
-            os._exit(0)
-    os.close(writing)  # else a child that dies early leaves us waiting
-    os.read(reading, 1)
-    end = time.monotonic() + 20
-    while not has_sent() and time.monotonic() < end:
-        time.sleep(0.01)
-    time.sleep(random.random() / 50)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    os.close(reading)
 
 
 def image_of(leftover):
@@ -88,7 +59,8 @@ def test_what_kills_leave_is_found_and_reclaimed_and_a_live_upload_is_not(
         image_id = f"killed-{number}"
         known = {"has_sent": partial(has_sent, image_id)} if number % 2 else {}
         # The frame looks ahead, so the first segment goes once there is more than two.
-        killed(store, image_id, longer, order.randrange(2 * PART + MIB, len(longer)), **known)
+        after = order.randrange(2 * PART + MIB, len(longer))
+        add_killed(store, image_id, longer, after, **known)
     assert server.names(container) == set()
     left = {name.split("/")[2] for name in server.segments(container)} - {"live"}
     assert left <= {f"killed-{number}" for number in range(KILLS)}
@@ -110,42 +82,34 @@ def test_what_kills_leave_is_found_and_reclaimed_and_a_live_upload_is_not(
 def test_the_upload_of_another_process_is_alive_as_long_as_segments_come(server, open_swift, image):
     container = server.new_container()
     store = open_swift(server, container, window=1)
-    ready, go_on = os.pipe(), os.pipe()
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
 
-            def data():
-                yield image[: 2 * PART]
-                yield image[2 * PART : 2 * PART + 1]
-                os.write(ready[1], b"x")
-                os.read(go_on[0], 1)
-                yield image[2 * PART + 1 :]
+    def work(line):
+        def data():
+            yield image[: 2 * PART]
+            yield image[2 * PART : 2 * PART + 1]
+            line.send(b"x")
+            line.recv(1)
+            yield image[2 * PART + 1 :]
 
-            store.add("live", data())
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(ready[1])
-    os.read(ready[0], 1)
-    assert list(store.leftovers(NONE)) == []
-    impatient = open_swift(server, container, upload_idle=0)
-    (found,) = impatient.leftovers(NONE)
-    assert image_of(found) == "live"
-    with pytest.raises(InUse):
-        store.opening.ready().reclaim(found)
-    assert store.reclaim(NONE) == []
-    os.write(go_on[1], b"x")
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    (stored,) = store.list()
-    assert store.get(stored.location).read() == image
-    # What has become an image is no leftover, whatever one was shown before.
-    with pytest.raises(InUse):
-        impatient.opening.ready().reclaim(found)
-    assert list(impatient.leftovers(NONE)) == []
-    for end in (ready[0], *go_on):
-        os.close(end)
+        store.add("live", data())
+
+    with child(work) as (process, line):
+        assert line.recv(1) == b"x"
+        assert list(store.leftovers(NONE)) == []
+        impatient = open_swift(server, container, upload_idle=0)
+        (found,) = impatient.leftovers(NONE)
+        assert image_of(found) == "live"
+        with pytest.raises(InUse):
+            store.opening.ready().reclaim(found)
+        assert store.reclaim(NONE) == []
+        line.send(b"x")
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+        (stored,) = store.list()
+        assert store.get(stored.location).read() == image
+        # What has become an image is no leftover, whatever one was shown before.
+        with pytest.raises(InUse):
+            impatient.opening.ready().reclaim(found)
+        assert list(impatient.leftovers(NONE)) == []
 
 
 def test_an_upload_that_was_reclaimed_can_never_be_stored(server, open_swift, image):
