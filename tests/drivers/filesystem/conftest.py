@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from servers import slow_fuse as servers_slow_fuse
 
-import storekit
-
 
 def unless_here(missing):
     """Skip what cannot run here; fail where everything must run."""
@@ -30,21 +28,18 @@ def let_in(path):
 
 
 @pytest.fixture
-def open_store(tmp_path):
+def open_store(opened, tmp_path):
     """Open filesystem stores that are closed at the end; in ``images`` unless told otherwise."""
-    with contextlib.ExitStack() as opened:
 
-        def open_one(path=None, **options):
-            if path is None and "paths" not in options:
-                path = tmp_path / "images"
-                path.mkdir(exist_ok=True)
-            if path is not None:
-                options["path"] = path
-            store = storekit.open_store("filesystem", **options)
-            opened.callback(store.close)
-            return store
+    def open_one(path=None, **options):
+        if path is None and "paths" not in options:
+            path = tmp_path / "images"
+            path.mkdir(exist_ok=True)
+        if path is not None:
+            options["path"] = path
+        return opened("filesystem", **options)
 
-        yield open_one
+    return open_one
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import pytest
 from servers import nginx as servers_nginx
 from servers.required import require
 
-import storekit
-
 LOOPBACK = ["127.0.0.0/8", "::1/128"]
 SIZE = 3_000_017
 
@@ -30,18 +28,14 @@ def image(site):
 
 
 @pytest.fixture
-def open_web():
+def open_web(opened):
     """Open http stores that are closed at the end."""
-    opened = []
 
     def open_one(**options):
         given = {"allow_networks": LOOPBACK, "connect_timeout": 5, "io_timeout": 5} | options
-        opened.append(storekit.open_store("http", name="web", **given))
-        return opened[-1]
+        return opened("http", name="web", **given)
 
-    yield open_one
-    for store in opened:
-        store.close()
+    return open_one
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ import pytest
 from servers import ceph
 from servers.required import require
 
-import storekit
-
 MIB = 1 << 20
 SIZE = 3 * MIB + 7_919
 SETTINGS = {"osd_client_watch_timeout": 3}  # seconds until a killed client is seen to be dead
@@ -63,9 +61,8 @@ def disk():
 
 
 @pytest.fixture
-def open_rbd():
+def open_rbd(opened):
     """Open rbd stores that are closed at the end."""
-    opened = []
 
     def open_one(pool, **options):
         given = {
@@ -78,12 +75,9 @@ def open_rbd():
             "io_timeout": 5,
             "upload_idle": 1,
         }
-        opened.append(storekit.open_store("rbd", name="blocks", **{**given, **options}))
-        return opened[-1]
+        return opened("rbd", name="blocks", **{**given, **options})
 
-    yield open_one
-    for store in opened:
-        store.close()
+    return open_one
 
 
 @pytest.fixture(scope="session")

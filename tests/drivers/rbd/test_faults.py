@@ -8,8 +8,10 @@ import textwrap
 import threading
 import time
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from servers.daemons import frozen
 
 from storekit import InUse, StorageFull, Timeout, Unavailable
 
@@ -32,13 +34,10 @@ def pool(disk):
 @contextlib.contextmanager
 def stopped(cluster, *daemons):
     """Have daemons not answer."""
-    for daemon in daemons:
-        cluster.signal(daemon, signal.SIGSTOP)
-    try:
-        yield
-    finally:
+    with contextlib.ExitStack() as all_of_them:
         for daemon in daemons:
-            cluster.signal(daemon, signal.SIGCONT)
+            all_of_them.enter_context(frozen(partial(cluster.signal, daemon)))
+        yield
 
 
 @contextlib.contextmanager

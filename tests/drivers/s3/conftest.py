@@ -8,8 +8,6 @@ import pytest
 from servers import ceph, moto_server, versitygw
 from servers.required import require
 
-import storekit
-
 MIB = 1 << 20
 PART = 5 * MIB  # the shortest part that servers take
 SIZE = 2 * PART + 7_919  # three parts
@@ -72,9 +70,8 @@ def radosgw():
 
 
 @pytest.fixture
-def open_s3():
+def open_s3(opened):
     """Open s3 stores that are closed at the end."""
-    opened = []
 
     def open_one(server, bucket=None, **options):
         given = {
@@ -85,12 +82,9 @@ def open_s3():
             "connect_timeout": 5,
             "io_timeout": 10,
         }
-        opened.append(storekit.open_store("s3", name="objects", **{**given, **options}))
-        return opened[-1]
+        return opened("s3", name="objects", **{**given, **options})
 
-    yield open_one
-    for store in opened:
-        store.close()
+    return open_one
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,6 @@ from servers import ceph, swift
 from servers.required import require
 from swiftclient.exceptions import ClientException
 
-import storekit
-
 MIB = 1 << 20
 PART = MIB
 SIZE = 2 * PART + 7_919  # three segments
@@ -71,9 +69,8 @@ def radosgw():
 
 
 @pytest.fixture
-def open_swift():
+def open_swift(opened):
     """Open swift stores that are closed at the end."""
-    opened = []
 
     def open_one(server, container=None, **options):
         given = {
@@ -84,12 +81,9 @@ def open_swift():
             "connect_timeout": 5,
             "io_timeout": 10,
         }
-        opened.append(storekit.open_store("swift", name="objects", **{**given, **options}))
-        return opened[-1]
+        return opened("swift", name="objects", **{**given, **options})
 
-    yield open_one
-    for store in opened:
-        store.close()
+    return open_one
 
 
 @pytest.fixture(scope="session")

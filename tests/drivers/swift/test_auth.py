@@ -105,17 +105,14 @@ def hasty():
 
 
 @pytest.fixture
-def open_swift():
+def open_swift(opened):
     """Open swift stores that are closed at the end."""
-    with contextlib.ExitStack() as opened:
 
-        def open_one(**options):
-            given = {"create_container": True, "part_size": MIB, "window": 2}
-            return opened.enter_context(
-                storekit.open_store("swift", name="objects", **{**given, **options})
-            )
+    def open_one(**options):
+        given = {"create_container": True, "part_size": MIB, "window": 2}
+        return opened("swift", name="objects", **{**given, **options})
 
-        yield open_one
+    return open_one
 
 
 def slowly(data, pause):
