@@ -1,14 +1,14 @@
 """How the kit gets at an http store: a real nginx, whose files the harness writes."""
 
 import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote, unquote
 
+from servers.daemons import frozen
 from servers.nginx import nginx
 
 import storekit
@@ -73,12 +73,7 @@ class HttpHarness(Harness):
         path = self._root / unquote(Location(location).segments[-1])
         return path.read_bytes() if path.exists() else None
 
-    @contextmanager
-    def fault(self, kind: str) -> Iterator[None]:
+    def fault(self, kind: str) -> AbstractContextManager[None]:
         if kind != "hung":
             raise NotImplementedError(kind)
-        os.kill(self._pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self._pid, signal.SIGCONT)
+        return frozen(partial(os.kill, self._pid))

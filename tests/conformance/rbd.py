@@ -6,9 +6,11 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, ClassVar
 
 from servers import ceph
+from servers.daemons import frozen
 
 import storekit
 from storekit.location import Location
@@ -138,19 +140,16 @@ class RbdHarness(Harness):
 
     @contextmanager
     def fault(self, kind: str) -> Iterator[None]:
+        signal_osd = partial(self.cluster.signal, "osd.0")
         if kind == "hung":
-            self.cluster.signal("osd.0", signal.SIGSTOP)
-            try:
+            with frozen(signal_osd):
                 yield
-            finally:
-                self.cluster.signal("osd.0", signal.SIGCONT)
         elif kind == "gone":
             self.cluster.signal("mon.a", signal.SIGKILL)
-            self.cluster.signal("osd.0", signal.SIGSTOP)  # killed, it would lose its objects
             try:
-                yield
+                with frozen(signal_osd):  # killed, it would lose its objects
+                    yield
             finally:
-                self.cluster.signal("osd.0", signal.SIGCONT)
                 self.cluster.start_monitor()
         elif kind == "full":
             self._have_room(*_FULL)

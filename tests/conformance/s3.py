@@ -1,16 +1,15 @@
 """How the kit gets at an s3 store: radosgw, versitygw or moto, each with a bucket of its own."""
 
 import json
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, ClassVar
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from servers import ceph, moto_server, versitygw
+from servers.daemons import frozen
 
 import storekit
 from storekit.location import Location
@@ -51,6 +50,10 @@ class S3Harness(Harness):
 
     def start(self) -> tuple[str, str]:
         """Start the server, set ``endpoint``, and give access key and secret key."""
+        raise NotImplementedError
+
+    def signal(self, number: int) -> None:
+        """Send the server a signal."""
         raise NotImplementedError
 
     def client(self) -> Any:
@@ -113,6 +116,11 @@ class S3Harness(Harness):
         time.sleep(_IDLE + 1)  # no server lets its uploads be backdated
         return _name(upload)
 
+    def fault(self, kind: str) -> AbstractContextManager[None]:
+        if kind != "hung":
+            raise NotImplementedError(kind)
+        return frozen(self.signal)
+
 
 class VersitygwHarness(S3Harness):
     """versitygw: files in a directory."""
@@ -127,15 +135,8 @@ class VersitygwHarness(S3Harness):
     def restart(self) -> None:
         self._server.restart()
 
-    @contextmanager
-    def fault(self, kind: str) -> Iterator[None]:
-        if kind != "hung":
-            raise NotImplementedError(kind)
-        self._server.signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._server.signal(signal.SIGCONT)
+    def signal(self, number: int) -> None:
+        self._server.signal(number)
 
     def denied_backend(self) -> storekit.Store:
         self._server.add_user(*_READER)
@@ -157,15 +158,8 @@ class RadosgwHarness(S3Harness):
     def restart(self) -> None:
         self._cluster.restart_gateway()
 
-    @contextmanager
-    def fault(self, kind: str) -> Iterator[None]:
-        if kind != "hung":
-            raise NotImplementedError(kind)
-        self._cluster.signal("radosgw", signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._cluster.signal("radosgw", signal.SIGCONT)
+    def signal(self, number: int) -> None:
+        self._cluster.signal("radosgw", number)
 
     def denied_backend(self) -> storekit.Store:
         self._cluster.add_user("reader", *_READER)

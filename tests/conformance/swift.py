@@ -1,16 +1,16 @@
 """How the kit gets at a swift store: Swift, on its own or with Keystone, and radosgw."""
 
 import json
-import signal
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing
 from typing import Any, ClassVar, Self
 
 import swiftclient
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
 from servers import ceph, keystone, swift
+from servers.daemons import frozen
 from swiftclient.exceptions import ClientException
 
 import storekit
@@ -140,15 +140,10 @@ class SwiftHarness(Harness):
         time.sleep(_IDLE + 1)  # no server lets its objects be backdated
         return f"{segments}/{upload}"
 
-    @contextmanager
-    def fault(self, kind: str) -> Iterator[None]:
+    def fault(self, kind: str) -> AbstractContextManager[None]:
         if kind != "hung":
             raise NotImplementedError(kind)
-        self.signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.signal(signal.SIGCONT)
+        return frozen(self.signal)
 
     def _user(self, name: str, key: str) -> Mapping[str, object]:
         auth_url = f"{self.endpoint}/auth/v1.0"

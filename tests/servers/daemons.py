@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["Daemons", "daemons", "lacking", "path"]
+__all__ = ["Daemons", "daemons", "frozen", "lacking", "path"]
 
 _PATIENCE = 60.0  # seconds that a server may take to start
 # Reads lines, each with the ids of all processes that run now; at the end of its input ends those
@@ -156,6 +156,20 @@ def daemons(name: str) -> Iterator[Daemons]:
         guard.kill()  # its processes are gone, and their numbers may be somebody else's by now
         guard.communicate()
         shutil.rmtree(directory)
+
+
+@contextlib.contextmanager
+def frozen(signal_it: Callable[[int], object]) -> Iterator[None]:
+    """Have a server not run in a block.
+
+    Args:
+        signal_it: Sends it a signal.
+    """
+    signal_it(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        signal_it(signal.SIGCONT)
 
 
 def path() -> str:
