@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt
 from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field
@@ -34,6 +35,7 @@ __all__ = [
     "Leftover",
     "Listing",
     "Seconds",
+    "server_url",
 ]
 
 
@@ -47,6 +49,31 @@ Count = Annotated[int, Ge(1), BeforeValidator(_no_bool)]
 """A number of bytes or of things, 1 or more, as the type of an option."""
 Seconds = Annotated[float, Gt(0), AllowInfNan(allow_inf_nan=False), BeforeValidator(_no_bool)]
 """A time in seconds, above 0, as the type of an option."""
+
+
+def server_url(url: str | None, like: str, instead: str) -> str | None:
+    """Check an option that is the URL of a server, for a validator of it.
+
+    Args:
+        url: The option; None is none.
+        like: A URL as it should be, for the error.
+        instead: The options that credentials belong in, for the error.
+
+    Returns:
+        The URL, without a slash at its end.
+
+    Raises:
+        ValueError: It is none of http or https, or has a query or a credential in it.
+    """
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+        raise ValueError(f"a URL such as {like}")
+    if "@" in parts.netloc:
+        raise ValueError(f"no credential in the URL: {instead} are for that")
+    parts.port  # noqa: B018 - raises ValueError where it is none
+    return url.rstrip("/")
 
 
 class DriverOptions(BaseModel):

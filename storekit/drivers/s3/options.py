@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from storekit.driver import Count, DriverOptions
+from storekit.driver import Count, DriverOptions, server_url
 
 __all__ = ["LEAST_PART", "MOST_PART", "Options"]
 
@@ -80,15 +79,7 @@ class Options(DriverOptions):
     @field_validator("endpoint", "proxy")
     @classmethod
     def _url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
-            raise ValueError("a URL such as https://s3.example.net:8443")
-        if "@" in parts.netloc:
-            raise ValueError("no credential in the URL: access_key and secret_key are for that")
-        parts.port  # noqa: B018 - raises ValueError where it is none
-        return url.rstrip("/")
+        return server_url(url, "https://s3.example.net:8443", "access_key and secret_key")
 
     @field_validator("sse_customer_key")
     @classmethod

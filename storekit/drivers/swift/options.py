@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from storekit.driver import Count, DriverOptions
+from storekit.driver import Count, DriverOptions, server_url
 
 __all__ = ["LONGEST_CONTAINER", "LONGEST_PART", "Options"]
 
@@ -84,15 +83,7 @@ class Options(DriverOptions):
     @field_validator("auth_url")
     @classmethod
     def _url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
-            raise ValueError("a URL such as https://keystone.example.net:5000/v3")
-        if "@" in parts.netloc:
-            raise ValueError("no credential in the URL: username and password are for that")
-        parts.port  # noqa: B018 - raises ValueError where it is none
-        return url.rstrip("/")
+        return server_url(url, "https://keystone.example.net:5000/v3", "username and password")
 
     @field_validator("container", "segments_container")
     @classmethod
