@@ -19,7 +19,7 @@ from storekit.drivers.rbd.names import (
     still_there,
 )
 from storekit.drivers.rbd.removal import destroy, drop_own_lock
-from storekit.drivers.rbd.trash import half_removed
+from storekit.drivers.rbd.trash import Removed, half_removed
 from storekit.errors import InUse, NotFound
 from storekit.transfer import is_live
 from storekit.values import Leftover
@@ -40,9 +40,10 @@ def leftovers(
     """
     now = datetime.now(UTC)
     hidden = {name for shown, name in names_in(connection.pool) if is_hidden(shown)}
-    for name in sorted(hidden | set(half_removed(connection.pool))):
+    removed = half_removed(connection.pool)
+    for name in sorted(hidden | set(removed)):
         try:
-            found = _look_at(connection, name, store, idle)
+            found = _look_at(connection, name, removed.get(name), store, idle)
         except (rados.ObjectNotFound, rbd.ImageNotFound):
             continue  # finished meanwhile
         modified = found and found.modified
@@ -65,9 +66,10 @@ def reclaim(connection: Connection, name: str, idle: float, limits: Limits) -> N
     """
     pool = connection.pool
     internal = internal_id(pool, name) if is_hidden(name) else None
-    if internal is None and name not in half_removed(pool):
+    removed = None if internal else half_removed(pool).get(name)
+    if internal is None and removed is None:
         raise NotFound("there is no such upload")
-    if _look_at(connection, name, "", idle) is None:
+    if _look_at(connection, name, removed, "", idle) is None:
         raise InUse("the upload is under way")
     if internal is None or not still_there(pool, internal):
         rbd.RBD().remove(pool, name)  # killed while it was made, or removed
@@ -80,9 +82,11 @@ def reclaim(connection: Connection, name: str, idle: float, limits: Limits) -> N
         destroy(connection, name)
 
 
-def _look_at(connection: Connection, name: str, store: str, idle: float) -> Leftover | None:
-    """Look at a hidden image; None if it is alive."""
-    internal, made = _identity(connection, name)
+def _look_at(
+    connection: Connection, name: str, removed: Removed | None, store: str, idle: float
+) -> Leftover | None:
+    """Look at a hidden image, which may be on its way through the trash; None if it is alive."""
+    internal, made = _identity(connection, name, removed)
     modified = made
     size, watched = 0, False
     try:
@@ -99,12 +103,13 @@ def _look_at(connection: Connection, name: str, store: str, idle: float) -> Left
     return Leftover(name, store, size, modified)
 
 
-def _identity(connection: Connection, name: str) -> tuple[str | None, datetime]:
+def _identity(
+    connection: Connection, name: str, removed: Removed | None
+) -> tuple[str | None, datetime]:
     """Tell since when a hidden image is there; with its internal id if its name opens nothing."""
     try:
         _, made = connection.pool.stat(f"rbd_id.{name}")
     except rados.ObjectNotFound:
-        removed = half_removed(connection.pool).get(name)
         if removed is None:
             raise
         return removed
