@@ -150,6 +150,7 @@ def test_a_writer_that_is_overtaken_is_told_and_leaves_nothing(server, open_swif
     def slow(size):
         yield image[:size]
         rival.add(f"a-{size}", b"the rival's")
+        time.sleep(0.05)  # a look at the name is good for some milliseconds: a rival can be faster
         yield b"the end"
 
     for size in (1000, 2 * PART):
