@@ -1,18 +1,14 @@
 """Images on real servers: how many requests they take, and what is left of those that fail."""
 
 import os
-import threading
-from collections import Counter
 
 import pytest
 
-import storekit
-from storekit import Capability, DataError, Duplicate, StorageFull
+from storekit import Capability, DataError, Duplicate, NotFound, StorageFull
 from storekit.testing.wire import Reset, Wire
 
+from ..racing import race
 from .conftest import MIB, PART, SIZE
-
-WRITERS = 16
 
 
 @pytest.fixture(params=["moto", "versity", "radosgw"])
@@ -83,32 +79,8 @@ def test_of_writers_of_one_id_one_wins_where_the_server_can_say_who(versity, ope
     store.add("warm", b"")
     assert Capability.EXCLUSIVE_ADD in store.capabilities
     for size in (1000, PART + 1000):
-        outcomes, images = [], [bytes([number]) * size for number in range(WRITERS)]
-        ready = threading.Barrier(WRITERS)
-
-        def write(number, size=size, images=images, ready=ready, outcomes=outcomes):
-            pieces = [images[number][:500], images[number][500:]]
-
-            def data():
-                yield pieces[0]
-                ready.wait(30)  # all of them have looked whether the id is taken
-                yield pieces[1]
-
-            try:
-                outcomes.append(store.add(f"race-{size}", data()))
-            except Duplicate as error:
-                outcomes.append(error)
-
-        threads = [threading.Thread(target=write, args=(number,)) for number in range(WRITERS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        kinds = Counter(type(outcome) for outcome in outcomes)
-        assert kinds == {storekit.StoredImage: 1, Duplicate: WRITERS - 1}
-        (winner,) = (outcome for outcome in outcomes if isinstance(outcome, storekit.StoredImage))
-        assert store.get(winner.location).read() in images
-        assert store.verify(winner.location, winner.digests)
+        ((image, stored),) = race(store, f"race-{size}", size).items()
+        assert store.get(stored.location).read() == image
     assert list(store.leftovers()) == []
 
 
@@ -200,7 +172,7 @@ def test_an_image_of_old_times_is_read_and_its_credential_is_not_used(server, op
     uri = f"s3://someone:whose-secret@{host}/{bucket}/old"
     assert store.get(uri).read() == b"image"
     store.delete(uri)
-    with pytest.raises(storekit.NotFound) as caught:
+    with pytest.raises(NotFound) as caught:
         store.get(uri)
     assert "whose-secret" not in str(caught.value)
 

@@ -4,12 +4,14 @@ import json
 import os
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
 from storekit import DataError, Duplicate, NotFound, StorageFull, Unavailable
 from storekit.testing.wire import Drip, Reset, Wire
 
+from ..racing import WRITERS, race
 from .conftest import MIB, PART, SIZE
 
 TOKEN = "x-object-meta-storekit-token"
@@ -179,6 +181,20 @@ def test_of_two_slow_writers_the_one_that_is_written_over_is_told(tempauth, open
             store.add("a", image[: PART // 2])
         overtaking.join()
     assert rival.get(told[0].location).read() == b"the rival's"
+
+
+@pytest.mark.parametrize("size", [1000, 2 * PART + 7])
+def test_of_many_writers_of_one_id_what_is_left_is_whole_and_one_winners(server, open_swift, size):
+    container = server.new_container()
+    store = open_swift(server, container, max_connections=WRITERS, upload_idle=0)
+    told = race(store, "a", size)
+    location = next(iter(told.values())).location
+    image = store.get(location).read()
+    assert image in told
+    store.reclaim(timedelta(0))  # what those left who were overtaken later still
+    assert store.get(location).read() == image
+    store.delete(location)
+    assert server.names(container) == server.segments(container) == set()
 
 
 def test_an_image_that_is_replaced_while_it_is_read_is_an_error(server, open_swift, image):
