@@ -235,8 +235,8 @@ class Unfinished:
         head = account.find(self.container, self.image_id)
         if head is None:
             return False
-        if head.token == self.token:
-            return True
+        if head.token:
+            return head.token == self.token
         if not head.is_static:
             return False
         # Whoever sets metadata of an object takes ours away.
