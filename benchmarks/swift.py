@@ -50,9 +50,10 @@ def cases(settings: Settings) -> Iterator[Case]:
 
 
 class _Command:
-    """What the command ``swift`` does, without the start of a process. It hashes nothing.
+    """What the command ``swift`` does, without the start of a process.
 
-    ``swift upload --use-slo --segment-size 33554432 --segment-threads 4`` of a file, and
+    ``swift upload --segment-size 33554432 --segment-threads 4`` of a file: segments with a
+    manifest, and their MD5 compared with the server's, both of which are its defaults. And
     ``swift download --output /dev/null``.
 
     Args:
@@ -70,7 +71,6 @@ class _Command:
             "use_slo": True,
             "segment_size": str(_SEGMENT),
             "segment_threads": 4,
-            "checksum": False,
             "retries": 0,
         }
 
