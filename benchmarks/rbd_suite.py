@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ _BOTH = ("md5", "sha512")
 _MEMORY = 150.0
 _BLOCK = 16 * MIB
 _CAPACITY = 16 << 30
+_FLAT = (64 * MIB, 8 * 1024 * MIB)
+_HOLE = 63 * MIB  # of zeros, after each MiB of data, in a sparse image
 
 
 def cases(settings: Settings) -> Iterator[Case]:
@@ -159,7 +162,16 @@ class _Site:
             yield Case(
                 f"memory of add, size {'known' if known else 'unknown'}, {size // MIB} MiB",
                 "memory",
-                {"storekit": partial(self._peak, size, known)},
+                {"storekit": partial(self._peak, _BLOCK, 0, size, known)},
+                unit="MiB",
+                limit=_MEMORY,
+            )
+        for length, known in product(_FLAT, (True, False)):
+            words = f"add, size {'known' if known else 'unknown'}, {length // MIB} MiB, sparse"
+            yield Case(
+                f"memory of {words}",
+                "memory",
+                {"storekit": partial(self._peak, MIB, _HOLE, length, known)},
                 unit="MiB",
                 limit=_MEMORY,
             )
@@ -209,8 +221,9 @@ class _Site:
 
         return timed(work)
 
-    def _peak(self, size: int, known: bool) -> float:
-        return peak_of(_memory_of_add, self._options, self._cluster.fsid, size, known)
+    def _peak(self, data: int, hole: int, size: int, known: bool) -> float:
+        options, fsid = self._options, self._cluster.fsid
+        return peak_of(_memory_of_add, options, fsid, data, hole, size, known)
 
     def _remove(self) -> None:
         with self._pool() as pool:
@@ -229,15 +242,15 @@ class _Site:
 
 
 def _memory_of_add(
-    options: Mapping[str, str], fsid: str, size: int, known: bool
+    options: Mapping[str, str], fsid: str, data: int, hole: int, size: int, known: bool
 ) -> Callable[[], object]:
     contender = Storekit("rbd", options)
     contender.add("warm", Memory(bytes(MIB), 1), 1, ())
     contender.delete(f"rbd://{fsid}/{_POOL}/warm/snap")
-    data = Memory(os.urandom(_BLOCK), size)
+    image = Memory(os.urandom(data) + bytes(hole), size)
 
     def work() -> None:
-        contender.add("image", data, size if known else None, _BOTH)
+        contender.add("image", image, size if known else None, _BOTH)
         contender.delete(f"rbd://{fsid}/{_POOL}/image/snap")
 
     return work
