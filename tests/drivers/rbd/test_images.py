@@ -1,5 +1,8 @@
 """Images as they lie in the pool: their layout, holes, names, copies, and who wins."""
 
+import json
+import socket
+import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -41,6 +44,31 @@ def test_zeros_become_holes(pool, open_rbd):
     written = [name for name in pool.objects() if name.startswith("rbd_data.")]
     assert len(written) == 2
     assert store.get(location).read() == data
+
+
+def test_holes_are_read_without_a_request(pool, open_rbd, tmp_path):
+    conf = tmp_path / "ceph.conf"
+    admin = f"[client]\nadmin_socket = {tmp_path}/$cctid.asok\n"
+    conf.write_text(pool.cluster.conf.read_text() + admin)
+    size = 200 * MIB  # 200 objects, one of them there
+    store = open_rbd(pool, conf_file=conf, part_size=50 * MIB)
+    location = store.add("a", iter([b"x", bytes(size - 1)])).location
+    before = reads_of(tmp_path)
+    assert store.get(location).read() == b"x" + bytes(size - 1)
+    assert 0 < reads_of(tmp_path) - before < 50
+
+
+def reads_of(directory):
+    """Tell how many requests to read the clients have sent that have an admin socket there."""
+    count = 0
+    for path in directory.glob("*.asok"):
+        with socket.socket(socket.AF_UNIX) as line, line.makefile("rwb") as file:
+            line.connect(str(path))
+            file.write(b'{"prefix": "perf dump"}\0')
+            file.flush()
+            (length,) = struct.unpack(">I", file.read(4))
+            count += json.loads(file.read(length))["objecter"]["op_r"]
+    return count
 
 
 def test_an_image_of_unknown_size_is_cut_to_its_length(pool, open_rbd, image):
