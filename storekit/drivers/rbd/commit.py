@@ -20,10 +20,10 @@ from storekit.drivers.rbd.faults import FAILURES
 from storekit.drivers.rbd.names import finish_rename, header_of, internal_id, still_there, take_name
 from storekit.errors import Duplicate, InUse, NotFound, OutcomeUnknown, Unavailable
 
-__all__ = ["RECLAIMED", "TOO_SHORT", "Claim", "claimed", "commit"]
+__all__ = ["RECLAIMED", "TOO_SHORT", "Claim", "claimed", "commit", "longest"]
 
 _LOCK = "storekit"
-_LONGEST = 10.0  # seconds that one who was killed keeps others waiting
+_LONGEST = 10.0  # seconds
 _MUST_RENEW = 2  # LIBRADOS_LOCK_FLAG_MUST_RENEW, which the bindings do not name
 RECLAIMED = "the upload was reclaimed meanwhile"
 TOO_SHORT = "add the image again; was this process stopped for long?"
@@ -73,6 +73,15 @@ class Claim:
         self._pool.lock_exclusive(*arguments)
 
 
+def longest(limits: Limits) -> int:
+    """Tell for how many seconds somebody who was killed keeps a claim.
+
+    Args:
+        limits: How long a request may take.
+    """
+    return math.ceil(min(2 * limits.io_timeout, _LONGEST))
+
+
 @contextmanager
 def claimed(pool: Any, internal: str, limits: Limits) -> Iterator[Claim]:  # noqa: ANN401 - no types
     """Have the right to give an image a name, or take it away, as long as the block lasts.
@@ -87,7 +96,7 @@ def claimed(pool: Any, internal: str, limits: Limits) -> Iterator[Claim]:  # noq
         NotFound: The image is gone.
     """
     header = header_of(internal)
-    claim = Claim(pool, header, math.ceil(min(2 * limits.io_timeout, _LONGEST)))
+    claim = Claim(pool, header, longest(limits))
     claim.take()
     try:
         if not still_there(pool, internal):

@@ -9,7 +9,7 @@ from typing import Any
 from storekit.capabilities import Limits
 from storekit.drivers.rbd.bindings import rados, rbd
 from storekit.drivers.rbd.cluster import Connection
-from storekit.drivers.rbd.commit import claimed
+from storekit.drivers.rbd.commit import claimed, longest
 from storekit.drivers.rbd.faults import FAILURES
 from storekit.drivers.rbd.names import (
     change_directory,
@@ -27,7 +27,8 @@ __all__ = ["delete", "destroy", "discard", "drop_own_lock"]
 
 _log = logging.getLogger(__name__)
 # Seconds. Whoever deletes the same image has it open for a moment; and the watch of a client that
-# was killed is there for as long as the option osd_client_watch_timeout says: 30 s.
+# was killed is there for as long as the option osd_client_watch_timeout says: 30 s. Not less than
+# the claim of one who was killed when he had just made it visible.
 _PATIENCE = 35.0
 _PAUSE = 0.05
 _LOCK = "rbd_lock"  # RBD_LOCK_NAME: of whoever writes to the image
@@ -52,7 +53,8 @@ def delete(
         OutcomeUnknown: The answer was lost, and cannot be found out.
     """
     pool, hidden = connection.pool, hidden_name(name)
-    end = time.monotonic() + min(_PATIENCE, limits.io_timeout)
+    patience = max(min(_PATIENCE, limits.io_timeout), longest(limits) + 1)
+    end = time.monotonic() + patience
     while True:
         internal, clones = _at_rest(connection, name, snapshot, end)
         if clones and trash:

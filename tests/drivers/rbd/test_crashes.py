@@ -245,6 +245,15 @@ def test_an_upload_that_was_reclaimed_is_never_stored(pool, open_rbd, image):
     assert pool.images() == {"next"}
 
 
+def test_an_image_whose_writer_was_killed_when_it_was_visible_can_be_deleted(pool, open_rbd):
+    store = open_rbd(pool, io_timeout=2)
+    location = store.add("a", b"image").location
+    with pool.opened() as (rbd, opened), rbd.Image(opened, "a", read_only=True) as image:
+        opened.lock_exclusive(f"rbd_header.{image.id()}", "storekit", "of the dead", "", 4)
+    store.delete(location)
+    assert pool.images() == set()
+
+
 def test_a_lock_that_a_dead_cluster_did_not_take_back_hinders_no_reclaim(pool, open_rbd):
     store = open_rbd(pool, upload_idle=0)
     name = ".storekit-0.a"
