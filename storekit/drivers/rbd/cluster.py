@@ -23,6 +23,7 @@ from storekit.capabilities import Limits
 from storekit.drivers.rbd.bindings import rados, rbd
 from storekit.drivers.rbd.faults import FAILURES, fault_of, gone, refusal
 from storekit.drivers.rbd.options import Options
+from storekit.errors import Unavailable
 from storekit.perprocess import PerProcess
 
 __all__ = ["Cluster", "Connection", "OpenImage"]
@@ -160,17 +161,24 @@ class Connection:
 
         Returns:
             Both, or None where the cluster has no manager.
+
+        Raises:
+            Unavailable: The pool is so new that the manager does not know it.
         """
         command = json.dumps({"prefix": "df", "format": "json"})
         code, answer, _ = self.rados.mon_command(command, b"")
         if code:
             raise refusal(-code)
         told = json.loads(answer)
-        for found in told["pools"] if told["stats"]["total_bytes"] else ():
+        if not told["stats"]["total_bytes"]:
+            return None
+        for found in told["pools"]:
             stats = found["stats"]
             if found["name"] == pool:
                 return stats["stored"] + stats["max_avail"], stats["max_avail"]
-        return None
+        raise Unavailable(
+            "the cluster's manager has not heard of the pool yet", hint="try again in some seconds"
+        )
 
     def _open_pool(self, pool: str, namespace: str) -> Any:  # noqa: ANN401 - rados has no types
         opened = self.rados.open_ioctx(pool)

@@ -268,6 +268,7 @@ class RbdDriver(Driver):
 
         Raises:
             Unsupported: The cluster has no manager.
+            Unavailable: The manager does not know the pool yet.
         """
         with self._cluster.use() as connection:
             connection.check()
