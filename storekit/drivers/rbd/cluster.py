@@ -29,7 +29,7 @@ from storekit.perprocess import PerProcess
 __all__ = ["Cluster", "Connection", "OpenImage"]
 
 
-_REST = 0.2  # seconds that an image is open at least
+_REST = 0.05  # seconds that an image is open at least
 _MOST_RESTING = 32
 
 
