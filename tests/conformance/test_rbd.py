@@ -19,3 +19,12 @@ def _ceph():
 class TestRbd(ConformanceTests):
     harness = RbdHarness
     level = "robust"
+
+
+@pytest.mark.usefixtures("_ceph")
+class TestRbdCrashes(ConformanceTests):
+    """What level hard adds and a cluster in memory has a part in."""
+
+    harness = RbdHarness
+    level = "hard"
+    select = "CRS,CON-08"

@@ -23,13 +23,13 @@ def _radosgw():
 @pytest.mark.usefixtures("_versitygw")
 class TestVersitygw(ConformanceTests):
     harness = VersitygwHarness
-    level = "robust"
+    level = "hard"
 
 
 @pytest.mark.usefixtures("_radosgw")
 class TestRadosgw(ConformanceTests):
     harness = RadosgwHarness
-    level = "robust"
+    level = "hard"
 
 
 class TestMoto(ConformanceTests):

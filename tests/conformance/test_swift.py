@@ -33,7 +33,7 @@ def _radosgw():
 @pytest.mark.usefixtures("_swift")
 class TestTempauth(ConformanceTests):
     harness = TempauthHarness
-    level = "robust"
+    level = "hard"
 
 
 @pytest.mark.usefixtures("_keystone")
