@@ -30,7 +30,7 @@ __all__ = ["Cluster", "Connection", "OpenImage"]
 
 
 _REST = 0.05  # seconds that an image is open at least
-_MOST_RESTING = 32
+_MOST_RESTING = 4
 
 
 class OpenImage:

@@ -17,7 +17,14 @@ from typing import Any
 from storekit.capabilities import Limits
 from storekit.drivers.rbd.bindings import rados
 from storekit.drivers.rbd.faults import FAILURES
-from storekit.drivers.rbd.names import finish_rename, header_of, internal_id, still_there, take_name
+from storekit.drivers.rbd.names import (
+    drop_name,
+    finish_rename,
+    header_of,
+    internal_id,
+    still_there,
+    take_name,
+)
 from storekit.errors import Duplicate, InUse, NotFound, OutcomeUnknown, Unavailable
 
 __all__ = ["RECLAIMED", "TOO_SHORT", "Claim", "claimed", "commit", "longest"]
@@ -126,7 +133,11 @@ def commit(pool: Any, hidden: str, name: str, internal: str, limits: Limits) -> 
         with claimed(pool, internal, limits) as claim:
             _take(pool, name, internal)
             if not claim.holds():
-                raise OutcomeUnknown(RECLAIMED, hint=TOO_SHORT)
+                if still_there(pool, internal):
+                    raise OutcomeUnknown(RECLAIMED, hint=TOO_SHORT)
+                if internal_id(pool, name) == internal:
+                    drop_name(pool, name)
+                raise Unavailable(RECLAIMED, hint=TOO_SHORT)
             # The image is there. What fails now is done by whoever meets it.
             with contextlib.suppress(*FAILURES):
                 finish_rename(pool, hidden, name, internal)

@@ -179,7 +179,7 @@ class RbdDriver(Driver):
         """
         snapshot = _snapshot_of(location)
         opener = partial(self._opened, location)
-        return reading.read(opener, snapshot, offset, length, self.limits)
+        return reading.read(opener, _name_of(location), snapshot, offset, length, self.limits)
 
     def get_size(self, location: Location, context: RequestContext | None = None) -> int:
         """Tell the size of an image.

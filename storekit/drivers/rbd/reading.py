@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Self
 
 from storekit.capabilities import Limits
+from storekit.drivers.rbd.bindings import rbd
 from storekit.drivers.rbd.cluster import OpenImage
-from storekit.drivers.rbd.names import still_there
+from storekit.drivers.rbd.names import internal_id, still_there
 from storekit.errors import DataError
 from storekit.transfer import Download
 from storekit.values import Content
@@ -20,12 +22,18 @@ Open = Callable[[], OpenImage]
 
 
 def read(
-    open_image: Open, snapshot: str | None, offset: int, length: int | None, limits: Limits
+    open_image: Open,
+    name: str,
+    snapshot: str | None,
+    offset: int,
+    length: int | None,
+    limits: Limits,
 ) -> Content:
     """Begin to read an image.
 
     Args:
         open_image: Opens it.
+        name: Its name.
         snapshot: The snapshot that is read.
         offset: The first byte wanted.
         length: How many bytes; None is all.
@@ -39,17 +47,47 @@ def read(
             opened.release()
             return Content(total, ())
         end = total if length is None else min(total, offset + length)
-        version = str(image.id()), int(image.snap_get_id(snapshot)) if snapshot else None
+        version = _Version.of(image, name, snapshot)
         chunks = _Chunks(opened, version, offset, end, limits)
     except BaseException:
         opened.release()
         raise
 
     def resume(at: int) -> _Chunks:
-        again = open_image()
-        return _Chunks(again, version, at, end, limits)
+        try:
+            again = open_image()
+        except rbd.ImageNotFound as error:
+            raise _gone() from error
+        try:
+            # The name may have become another image's.
+            if _Version.of(again.image, name, snapshot) != version:
+                raise _gone()
+            return _Chunks(again, version, at, end, limits)
+        except BaseException:
+            again.release()
+            raise
 
     return Content(total, chunks, resume=resume)
+
+
+@dataclass(frozen=True)
+class _Version:
+    """What is read: an image, and one of its snapshots or the image as it is."""
+
+    name: str
+    internal: str
+    snapshot: int | None
+
+    @classmethod
+    def of(cls, image: Any, name: str, snapshot: str | None) -> Self:  # noqa: ANN401 - no types
+        number = int(image.snap_get_id(snapshot)) if snapshot else None
+        return cls(name, str(image.id()), number)
+
+    def is_there(self, pool: Any) -> bool:  # noqa: ANN401 - rados has no types
+        if self.snapshot is not None:
+            return still_there(pool, self.internal, snapshot=self.snapshot)
+        # Whoever deletes it takes its name away before its data.
+        return internal_id(pool, self.name) == self.internal
 
 
 class _Chunks:
@@ -58,7 +96,7 @@ class _Chunks:
     def __init__(
         self,
         opened: OpenImage,
-        version: tuple[str, int | None],
+        version: _Version,
         begin: int,
         end: int,
         limits: Limits,
@@ -91,7 +129,7 @@ class _Chunks:
 class _Reader:
     """Reads parts of an image. Called by several threads."""
 
-    def __init__(self, opened: OpenImage, version: tuple[str, int | None], chunk: int) -> None:
+    def __init__(self, opened: OpenImage, version: _Version, chunk: int) -> None:
         self._opened = opened
         self._version = version
         self._chunk = chunk
@@ -119,7 +157,9 @@ class _Reader:
 
     def _check(self) -> None:
         """See that what was read was there: what is deleted reads as zeros."""
-        internal, snapshot = self._version
-        number = {} if snapshot is None else {"snapshot": snapshot}
-        if not still_there(self._opened.pool, internal, **number):
-            raise DataError("the image was deleted while it was read")
+        if not self._version.is_there(self._opened.pool):
+            raise _gone()
+
+
+def _gone() -> DataError:
+    return DataError("the image was deleted while it was read")

@@ -74,7 +74,7 @@ def delete(
                 raise
         time.sleep(_PAUSE)
     with connection.reading(hidden, snapshot) as image:
-        clones = _clones_of(image, snapshot)
+        clones = _clones_of(image)
     if clones:
         take_name(pool, name, internal)
         finish_rename(pool, hidden, name, internal)
@@ -150,7 +150,7 @@ def _at_rest(
     while True:
         with connection.reading(name, snapshot) as image:
             internal = str(image.id())
-            clones = _clones_of(image, snapshot)
+            clones = _clones_of(image)
             watchers = [watcher["addr"] for watcher in image.watchers_list()]
         if clones or not watchers:
             return internal, clones
@@ -159,10 +159,14 @@ def _at_rest(
         time.sleep(_PAUSE)
 
 
-def _clones_of(image: Any, snapshot: str | None) -> str:  # noqa: ANN401 - rbd has no types
-    if snapshot is None:
-        return ""
-    return ", ".join(f"{pool}/{name}" for pool, name in image.list_children())
+def _clones_of(image: Any) -> str:  # noqa: ANN401 - rbd has no types
+    """Name the clones of all snapshots of an image, whichever one it was opened at."""
+    clones = []
+    for snapshot in list(image.list_snaps()):
+        if snapshot["namespace"] == _USER_SNAPSHOT:
+            image.set_snap(snapshot["name"])
+            clones += image.list_children()
+    return ", ".join(f"{pool}/{name}" for pool, name in clones)
 
 
 def _hide(pool: Any, name: str, hidden: str, internal: str) -> None:  # noqa: ANN401 - no types

@@ -43,6 +43,13 @@ class Pool:
         return found - {"rbd_directory", "rbd_info", "rbd_trash", "rbd_children"}
 
 
+def shut_out(pool, store):
+    """Have the cluster refuse a client."""
+    connection = store.opening.ready()._cluster._connections.get()
+    command = {"blocklistop": "add", "addr": connection.rados.get_addrs(), "expire": 60.0}
+    pool.cluster.ask("osd blocklist", **command)
+
+
 @pytest.fixture(scope="session")
 def cluster():
     """A running cluster, which holds everything in memory."""

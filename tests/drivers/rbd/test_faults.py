@@ -15,7 +15,7 @@ from servers.daemons import frozen
 
 from storekit import InUse, StorageFull, Timeout, Unavailable
 
-from .conftest import MIB, Pool
+from .conftest import MIB, Pool, shut_out
 
 IO, CONNECT, ATTEMPTS = 2, 2, 1
 LIMITS = {"io_timeout": IO, "connect_timeout": CONNECT, "max_attempts": ATTEMPTS}
@@ -175,13 +175,6 @@ def test_a_monitor_that_is_gone_hinders_adds_and_no_reads(disk, pool, open_rbd, 
         with pytest.raises(Timeout, match="no monitor"):
             Within(lambda: open_rbd(pool, **LIMITS)).result(BUDGET)
     settled(store, pool, {"a"})
-
-
-def shut_out(pool, store):
-    """Have the cluster refuse a client."""
-    connection = store.opening.ready()._cluster._connections.get()
-    command = {"blocklistop": "add", "addr": connection.rados.get_addrs(), "expire": 60.0}
-    pool.cluster.ask("osd blocklist", **command)
 
 
 def test_a_client_that_is_shut_out_in_an_add_begins_anew(pool, open_rbd, image):

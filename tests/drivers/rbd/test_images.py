@@ -3,15 +3,14 @@
 import json
 import socket
 import struct
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from servers import ceph
 
 import storekit
-from drivers.rbd.conftest import MIB, Pool
+from drivers.racing import race
+from drivers.rbd.conftest import MIB, Pool, shut_out
 
 
 @pytest.fixture
@@ -117,22 +116,8 @@ def test_namespaces_are_apart(pool, open_rbd):
 def test_of_many_writers_of_one_id_one_wins(pool, open_rbd):
     stores = [open_rbd(pool) for _ in range(4)]
     for number in range(3):
-        start = threading.Barrier(len(stores))
-
-        def add(writer, number=number, start=start):
-            data = bytes([writer]) * 1000
-            pieces = iter([data[:500], data[500:]])
-            start.wait()
-            try:
-                return stores[writer].add(f"raced-{number}", pieces), data
-            except storekit.Duplicate:
-                return None
-
-        with ThreadPoolExecutor(len(stores)) as crowd:
-            won = [end for end in crowd.map(add, range(len(stores))) if end]
-        assert len(won) == 1
-        ((stored, data),) = won
-        assert stores[0].get(stored.location).read() == data
+        ((image, stored),) = race(stores, f"raced-{number}", 1000).items()
+        assert stores[0].get(stored.location).read() == image
     assert pool.images() == {f"raced-{number}" for number in range(3)}
 
 
@@ -146,6 +131,23 @@ def test_an_image_that_has_clones_is_kept_as_it_is(pool, open_rbd, image):
     assert store.get(copied.location).read() == image
     store.delete(copied.location)
     store.delete(stored.location)
+    assert pool.images() == set()
+
+
+def test_a_clone_of_any_snapshot_keeps_an_image_by_whichever_location(pool, open_rbd):
+    store = open_rbd(pool)
+    location = store.add("parent", b"image").location
+    with pool.opened() as (rbd, opened):
+        with rbd.Image(opened, "parent") as parent:
+            parent.create_snap("backup")
+            parent.protect_snap("backup")
+        for snapshot in ("snap", "backup"):
+            rbd.RBD().clone(opened, "parent", snapshot, opened, "child", features=61)
+            for one in (location, "rbd://parent"):
+                with pytest.raises(storekit.InUse, match="child"):
+                    store.delete(one)
+            rbd.RBD().remove(opened, "child")
+    store.delete("rbd://parent")
     assert pool.images() == set()
 
 
@@ -182,6 +184,31 @@ def test_a_read_of_an_image_that_is_deleted_meanwhile_gives_no_zeros(pool, open_
         with pytest.raises(storekit.StoreError):
             begin += reader.read()
     assert data.startswith(begin)
+
+
+def test_a_read_by_name_of_an_image_that_is_deleted_meanwhile_gives_no_zeros(pool, open_rbd):
+    store, other = open_rbd(pool), open_rbd(pool)
+    store.add("a", b"x" * (12 * MIB))
+    reader = store.get("rbd://a")
+    got = reader.read(MIB)
+    other.delete("rbd://a")
+    with pytest.raises(storekit.DataError, match="deleted"):
+        got += reader.read()
+    assert set(got) == set(b"x")
+
+
+def test_a_read_that_goes_on_takes_no_other_image_of_the_same_name(pool, open_rbd):
+    store, other = open_rbd(pool), open_rbd(pool, copy_mode="clone", trash=True)
+    stored = other.add("a", b"x" * (12 * MIB))
+    other.copy(stored.location, image_id="child", digests=stored.digests)
+    reader = store.get(stored.location)
+    got = reader.read(MIB)
+    other.delete(stored.location)  # its data stays: it has a clone
+    assert other.add("a", b"y" * (12 * MIB)).location == stored.location
+    shut_out(pool, store)
+    with pytest.raises(storekit.DataError):
+        got += reader.read()
+    assert set(got) == set(b"x")
 
 
 def test_an_image_without_the_snapshot_is_none(pool, open_rbd):
