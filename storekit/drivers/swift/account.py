@@ -72,7 +72,7 @@ class Account:
         clock = Clock(self._limits.io_timeout)
         try:
             reply = self._wire.send("GET", f"{parts.scheme}://{parts.netloc}/info", {}, clock=clock)
-            body = reply.finish()
+            body = reply.finish(clock)
         except StoreError:
             return None
         if reply.status >= _SERVER_ERROR:
@@ -98,6 +98,7 @@ class Account:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
+        failed: list[StoreError] | None = None,
     ) -> Answer:
         """Ask the server, and read the answer to its end.
 
@@ -107,14 +108,20 @@ class Account:
             query: What is behind the question mark.
             headers: Headers besides the token.
             data: The body.
+            failed: Gets what each attempt fails with.
 
         Raises:
             StoreError: The server refuses, or there was no answer.
         """
 
         def attempt(clock: Clock) -> Answer:
-            reply = self._ask(method, path, query, headers, data, clock)
-            return Answer(reply.headers, reply.finish())
+            try:
+                reply = self._ask(method, path, query, headers, data, clock)
+                return Answer(reply.headers, reply.finish(clock))
+            except StoreError as error:
+                if failed is not None:
+                    failed.append(error)
+                raise
 
         return self._policy.run(attempt)
 
@@ -286,11 +293,11 @@ class Account:
 
         reply = send()
         if reply.status == _UNAUTHORIZED:
-            reply.finish()
+            reply.finish(clock)
             grant = self._identity.renew(grant, clock)
             reply = send()
         if reply.status >= _REDIRECT:
-            raise refused(method, reply.status, reply.headers, reply.finish())
+            raise refused(method, reply.status, reply.headers, reply.finish(clock))
         return reply
 
     def _place(self, url: str) -> str:

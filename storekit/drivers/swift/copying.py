@@ -86,6 +86,7 @@ class Copy(Upload):
         error = self._commit(source.copied_from(), b"", {})
         if self._settled(error) or error is None:
             return
+        self._may_come_late(error)
         if status_of(error) == _FAILED_PRECONDITION:
             raise _changed() from error
         raise error

@@ -67,11 +67,12 @@ def _segments(
     if not head.is_static:
         return [], {}
     named = segments_of(account, place.container, place.name)
+    ours = head.token and prefix_of(head.token, place.container, place.name)
     if named is not None:
-        return named, {}
-    if head.token is not None:
-        prefix = prefix_of(head.token, place.container, place.name)
-        return _below(account, segments_container, prefix, place), {}
+        # Somebody else's copy of our manifest names segments that are another image's.
+        return [each for each in named if not ours or each.name.startswith(ours)], {}
+    if ours:
+        return _below(account, segments_container, ours, place), {}
     # What others wrote and cannot be seen through, the server can remove.
     return [], {"multipart-manifest": "delete"}
 

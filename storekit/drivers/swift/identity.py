@@ -35,6 +35,7 @@ __all__ = [
 SERVICE = "object-store"
 _EARLY = 30.0  # seconds before its end at which a token is renewed
 _REDIRECT = 300
+_NO_LOGIN = frozenset({404, 405, 412})  # what Swift and others say of another URL
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,8 @@ class V1Identity(Identity):
         key = options.password.get_secret_value() if options.password else ""
         headers = {"X-Auth-User": options.username or "", "X-Auth-Key": key}
         reply = self._wire.send("GET", options.auth_url or "", headers, clock=clock)
-        body = reply.finish()
-        if reply.status >= _REDIRECT:
+        body = reply.finish(clock)
+        if reply.status >= _REDIRECT and reply.status not in _NO_LOGIN:
             raise refused("GET", reply.status, reply.headers, body)
         url = reply.headers.get("X-Storage-Url", "")
         token = reply.headers.get("X-Storage-Token") or reply.headers.get("X-Auth-Token")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
@@ -20,6 +21,7 @@ LONGEST_NAME = 1024
 
 _PORTS = {"http": 80, "https": 443}
 _OLD_PORTS = {"swift": 443, "swift+https": 443, "swift+http": 80}
+_VERSION = re.compile("v?[0-9]+([.][0-9]+)?", re.ASCII)  # auth/v1.0, auth/1.0, v3
 _OURS, _CALLERS = 2, 3  # parts of a path: container and name, and the account before them
 
 
@@ -45,6 +47,7 @@ class Places:
         self._authority = quote(store_name, safe="")
         self._options = options
         self._servers: set[tuple[str, int]] = set()
+        self._accounts: set[str] = set()
         self.is_complete = False  # until the server has said where the account is
         if options.auth_url:
             self.add_server(options.auth_url)
@@ -85,6 +88,7 @@ class Places:
             url: A URL of it.
         """
         parts = urlsplit(url)
+        self._accounts.add(unquote(parts.path.rstrip("/").rpartition("/")[2]))
         self._servers.add(((parts.hostname or "").lower(), parts.port or _PORTS[parts.scheme]))
 
     def new(self, image_id: str) -> Place:
@@ -142,7 +146,12 @@ class Places:
         if not self._may_be(location):
             return None
         *front, container, name = segments
-        account = front[-1] if self._options.multi_tenant and front else None
+        account = front[-1] if front else None
+        if account is not None and not self._options.multi_tenant:
+            # Others wrote the URL of the account, or that of the authentication.
+            if not (account in self._accounts or _VERSION.fullmatch(account)):
+                return None
+            account = None
         # It goes into a URL: no "..", and nothing of ours.
         if account is not None and not is_image(account):
             return None

@@ -77,6 +77,8 @@ class Upload:
         self._token = secrets.token_hex(16)
         self._prefix = prefix_of(self._token, *self._place)
         self._begun: set[int] = set()
+        self._committing = False
+        self._failed: list[StoreError] = []
 
     def put(self, account: Account, data: bytes) -> None:
         """Write the object in one request.
@@ -96,9 +98,7 @@ class Upload:
         quick = time.monotonic() - begun < _SLOW
         if (error is None and quick) or self._settled(error) or error is None:
             return
-        if isinstance(error.__cause__, requests.ReadTimeout):
-            # It has all the data, and may act on it later than we look.
-            raise OutcomeUnknown("no answer came in time") from error
+        self._may_come_late(error)
         raise error
 
     def send_segments(
@@ -154,8 +154,10 @@ class Upload:
             yield
         except OutcomeUnknown:
             raise  # an image may come of them; else leftovers finds them
-        except BaseException:
-            self._remove()
+        except BaseException as error:
+            # So it is where a signal interrupts the commit.
+            if isinstance(error, StoreError) or not self._committing:
+                self._remove()
             raise
 
     def _complete(self, segments: list[Segment]) -> None:
@@ -171,6 +173,7 @@ class Upload:
         status = status_of(error)
         if not status and _leaves_doubt(error):
             raise OutcomeUnknown("no answer came, and the image is not there yet") from error
+        self._may_come_late(error)
         if status in _SEGMENTS_GONE and not isinstance(error, Unavailable):
             raise Unavailable(
                 "segments of the upload are gone",
@@ -188,9 +191,16 @@ class Upload:
         elif time.monotonic() - self._looked > _FRESH and self._account.find(*self._place):
             raise Duplicate("the id is taken: another writer was faster")
         put = partial(
-            self._account.call, "PUT", *self._place, query=query, headers=marked, data=data
+            self._account.call,
+            "PUT",
+            *self._place,
+            query=query,
+            headers=marked,
+            data=data,
+            failed=self._failed,
         )
         make = self._containers.make
+        self._committing = True
         return failure_of(lambda: self._in_container(self._place[0], put, make=make))
 
     def _in_container(self, container: str, put: Callable[[], Answer], *, make: bool) -> Answer:
@@ -219,6 +229,19 @@ class Upload:
         if there is not None and there.token != self._token:
             raise Duplicate("the id is taken: another writer was faster") from error
         return there is not None
+
+    def _may_come_late(self, error: StoreError) -> None:
+        """Tell of a commit that some attempt had no answer to, and that is not there.
+
+        Args:
+            error: What the last attempt failed with.
+
+        Raises:
+            OutcomeUnknown: The server has all the data, and may act on it later than we look.
+        """
+        silent = any(isinstance(each.__cause__, requests.ReadTimeout) for each in self._failed)
+        if silent and isinstance(error, Unavailable):
+            raise OutcomeUnknown("no answer came in time") from error
 
     def _look(self, error: StoreError | None) -> Head | None:
         try:

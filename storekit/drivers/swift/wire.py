@@ -16,7 +16,7 @@ from urllib3.exceptions import InsecureRequestWarning
 from storekit.capabilities import Limits
 from storekit.drivers.swift.faults import BROKEN, broken
 from storekit.drivers.swift.options import Options
-from storekit.errors import DataError, StoreError, Unavailable
+from storekit.errors import DataError, StoreError, Timeout, Unavailable
 from storekit.retry import Clock
 from storekit.slots import Slot, Slots
 
@@ -179,15 +179,21 @@ class Reply:
             self.close()
         return data
 
-    def finish(self) -> bytes:
+    def finish(self, clock: Clock) -> bytes:
         """Read the body to its end.
 
+        Args:
+            clock: How much time there is.
+
         Raises:
-            StoreError: It broke off, or is too long.
+            StoreError: It broke off, comes too slowly, or is too long.
         """
         pieces = []
         left = _LONGEST_ANSWER
         while data := self.read(min(left, _BLOCK) or 1):
+            if clock.left() <= 0:
+                self.close()
+                raise Timeout("the server's answer did not end in time")
             left -= len(data)
             if left < 0:
                 self.close()

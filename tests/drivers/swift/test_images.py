@@ -2,14 +2,23 @@
 
 import json
 import os
+import signal
 import threading
 import time
 from datetime import timedelta
 
 import pytest
 
-from storekit import DataError, Duplicate, NotFound, StorageFull, Unavailable
-from storekit.testing.wire import Drip, Reset, Wire
+from storekit import (
+    DataError,
+    Duplicate,
+    InvalidLocation,
+    NotFound,
+    OutcomeUnknown,
+    StorageFull,
+    Unavailable,
+)
+from storekit.testing.wire import Answer, Delay, Drip, Reset, Wire, http_answer
 
 from ..racing import WRITERS, race
 from .conftest import MIB, PART, SIZE
@@ -187,7 +196,7 @@ def test_of_two_slow_writers_the_one_that_is_written_over_is_told(tempauth, open
 def test_of_many_writers_of_one_id_what_is_left_is_whole_and_one_winners(server, open_swift, size):
     container = server.new_container()
     store = open_swift(server, container, max_connections=WRITERS, upload_idle=0)
-    told = race(store, "a", size)
+    told = race([store], "a", size)
     location = next(iter(told.values())).location
     image = store.get(location).read()
     assert image in told
@@ -195,6 +204,71 @@ def test_of_many_writers_of_one_id_what_is_left_is_whole_and_one_winners(server,
     assert store.get(location).read() == image
     store.delete(location)
     assert server.names(container) == server.segments(container) == set()
+
+
+def test_a_signal_in_the_middle_of_the_commit_leaves_a_whole_image_or_none(
+    server, open_swift, image
+):
+    container = server.new_container()
+    straight = open_swift(server, container)
+    with Wire(server.endpoint) as wire:
+        store = open_swift(server, container, auth_url=f"{wire.endpoint}/auth/v1.0")
+
+        def interrupt(answer):
+            if "multipart-manifest=put" in wire.requests[-1].path:
+                wire.alter = None
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.5)
+            return answer
+
+        wire.alter = interrupt
+        with pytest.raises(KeyboardInterrupt):
+            store.add("a", image)
+    seen = list(straight.list())
+    assert [straight.get(item.location).read() for item in seen] == [image] * len(seen)
+
+
+@pytest.mark.parametrize("size", [1000, 2 * PART])
+def test_a_commit_that_may_come_late_is_no_failure(size, tempauth, open_swift, image):
+    container = tempauth.new_container()
+    straight = open_swift(tempauth, container)
+    with Wire(tempauth.endpoint) as wire:
+        options = {"auth_url": f"{wire.endpoint}/auth/v1.0", "io_timeout": 1}
+        store = open_swift(tempauth, container, **options)
+        commit = {"methods": {"PUT"}, "path": f"^/v1/AUTH_test/{container}/a([?]|$)"}
+        wire.aim(Delay(4), **commit)
+        wire.aim(Answer(http_answer(503)), times=None, **commit)
+        with pytest.raises(OutcomeUnknown):
+            store.add("a", image[:size])
+        end = time.monotonic() + 20
+        while not list(straight.list()) and time.monotonic() < end:
+            time.sleep(0.1)
+    (late,) = straight.list()
+    assert straight.get(late.location).read() == image[:size]
+
+
+def test_a_copy_of_a_manifest_does_not_own_its_segments(tempauth, open_swift, image):
+    container = tempauth.new_container()
+    store = open_swift(tempauth, container)
+    location = store.add("a", image).location
+    with tempauth.client() as user:
+        copied = {"X-Copy-From": f"{container}/a"}
+        query = "multipart-manifest=get"
+        user.put_object(container, "copy", b"", headers=copied, query_string=query)
+    assert {item.image_id for item in store.list()} == {"a", "copy"}
+    store.delete(f"swift+config://objects/{container}/copy")
+    assert store.get(location).read() == image
+
+
+def test_the_url_of_another_account_is_no_image_of_this_store(tempauth, open_swift):
+    container = tempauth.new_container()
+    store = open_swift(tempauth, container)
+    store.add("a", b"image")
+    host = tempauth.endpoint.removeprefix("http://")
+    assert store.get(f"swift+http://{host}/v1/AUTH_test/{container}/a").read() == b"image"
+    for verb in (store.get, store.get_size, store.delete):
+        with pytest.raises(InvalidLocation):
+            verb(f"swift+http://{host}/v1/AUTH_test2/{container}/a")
 
 
 def test_an_image_that_is_replaced_while_it_is_read_is_an_error(server, open_swift, image):
