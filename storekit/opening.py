@@ -10,7 +10,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from storekit.capabilities import GATES
-from storekit.errors import StoreClosed, StoreError
+from storekit.errors import (
+    Duplicate,
+    InUse,
+    NotFound,
+    StoreClosed,
+    StoreError,
+    Unavailable,
+)
 from storekit.secrecy import blot
 
 if TYPE_CHECKING:
@@ -20,6 +27,7 @@ __all__ = ["Opening"]
 
 _FIRST_PAUSE = 0.1  # seconds after a failure during which it is not tried again; doubles
 _LONGEST_PAUSE = 30.0
+_OF_AN_IMAGE = (NotFound, Duplicate, InUse)  # none is asked for while a store opens
 
 
 class Opening:
@@ -123,10 +131,21 @@ class Opening:
                 driver.close()
             if failure is None:
                 raise
+            if isinstance(failure, _OF_AN_IMAGE):
+                failure = self._translate(_odd(failure))
             self._opening.failed(error, failure)
             raise failure from failure.__cause__
         self._opened = True
         self._opening = _Attempts()
+
+
+def _odd(failure: StoreError) -> Unavailable:
+    odd = Unavailable(
+        f"the backend answers what no such backend would: {failure.message}",
+        hint="check the store's options: is this what its driver speaks to?",
+    )
+    odd.__cause__ = failure
+    return odd
 
 
 class _Attempts:
