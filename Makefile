@@ -36,7 +36,7 @@ slow: $(VENV)/.test images
 # What the tests need and pip cannot give: servers, and other people's disk images.
 images:
 	@sh scripts/system-packages
-	@tests/servers/build-versitygw >/dev/null || [ -z "$$STOREKIT_REQUIRE_SERVERS" ]
+	@tests/servers/build-go versitygw >/dev/null || [ -z "$$STOREKIT_REQUIRE_SERVERS" ]
 	@tests/servers/build-openstack >/dev/null || [ -z "$$STOREKIT_REQUIRE_SERVERS" ]
 	@sh scripts/fetch-images "$(IMAGES)" memtest86+ ipxe debian-installer-12-netboot-amd64 >/dev/null
 

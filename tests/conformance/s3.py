@@ -1,4 +1,4 @@
-"""How the kit gets at an s3 store: radosgw, versitygw or moto, each with a bucket of its own."""
+"""How the kit gets at an s3 store: a bucket of radosgw, versitygw, MinIO or moto."""
 
 import json
 import time
@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from servers import ceph, moto_server, versitygw
+from servers import ceph, minio, moto_server, versitygw
 from servers.daemons import frozen
 
 import storekit
 from storekit.location import Location
 from storekit.testing import Harness
 
-__all__ = ["MotoHarness", "RadosgwHarness", "S3Harness", "VersitygwHarness"]
+__all__ = ["MinioHarness", "MotoHarness", "RadosgwHarness", "S3Harness", "VersitygwHarness"]
 
 _NO_DISK = "the server's disk is its own affair: what it cannot do it answers as an error"
 _IDLE = 6.0  # seconds: longer than any case pauses in an upload, and not too long to wait for
@@ -165,6 +165,27 @@ class RadosgwHarness(S3Harness):
         self._cluster.add_user("reader", *_READER)
         _let_read(self.s3, self.namespace, "arn:aws:iam:::user/reader")
         return self.open_as(_READER)
+
+
+class MinioHarness(S3Harness):
+    """MinIO. It lists unfinished uploads of a whole key only, and forgets them when it restarts."""
+
+    absent: ClassVar = {
+        **S3Harness.absent,
+        "denied_backend": "MinIO has users through a protocol of its own",
+    }
+    page_size = 1000
+
+    def start(self) -> tuple[str, str]:
+        self._server = self._running.enter_context(minio.minio())
+        self.endpoint = self._server.endpoint
+        return minio.ACCESS_KEY, minio.SECRET_KEY
+
+    def restart(self) -> None:
+        self._server.restart()
+
+    def signal(self, number: int) -> None:
+        self._server.signal(number)
 
 
 class MotoHarness(S3Harness):

@@ -1,10 +1,12 @@
 """The s3 driver keeps the contract on every server that it is proved on."""
 
+import os
+
 import pytest
-from servers import ceph, versitygw
+from servers import ceph, golang
 from servers.required import require
 
-from conformance.s3 import MotoHarness, RadosgwHarness, VersitygwHarness
+from conformance.s3 import MinioHarness, MotoHarness, RadosgwHarness, VersitygwHarness
 from storekit.testing import ConformanceTests
 
 pytestmark = pytest.mark.slow
@@ -12,7 +14,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="class")
 def _versitygw():
-    require(versitygw.missing())
+    require(golang.missing("versitygw"))
+
+
+@pytest.fixture(scope="class")
+def _minio():
+    require(golang.missing("minio"))
 
 
 @pytest.fixture(scope="class")
@@ -29,6 +36,13 @@ class TestVersitygw(ConformanceTests):
 @pytest.mark.usefixtures("_radosgw")
 class TestRadosgw(ConformanceTests):
     harness = RadosgwHarness
+    level = "hard"
+
+
+@pytest.mark.skipif(os.environ.get("STOREKIT_MINIO") != "1", reason="STOREKIT_MINIO is not 1")
+@pytest.mark.usefixtures("_minio")
+class TestMinio(ConformanceTests):
+    harness = MinioHarness
     level = "hard"
 
 

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from servers import ceph, moto_server, versitygw
+from servers import ceph, golang, moto_server, versitygw
 from servers.gone import closed, processes_in, when_killed
 from servers.required import require
 
@@ -53,7 +53,7 @@ def test_moto_keeps_an_object_and_is_gone_afterwards():
 
 
 def test_versitygw_keeps_an_object_also_over_a_restart_and_is_gone_afterwards():
-    require(versitygw.missing())
+    require(golang.missing("versitygw"))
     with versitygw.versitygw() as server:
         keys = versitygw.ACCESS_KEY, versitygw.SECRET_KEY
         assert put_and_get(server.endpoint, *keys) == b"image"
@@ -66,7 +66,7 @@ def test_versitygw_keeps_an_object_also_over_a_restart_and_is_gone_afterwards():
 
 
 def test_versitygw_runs_where_files_have_no_extended_attributes(tmp_path, monkeypatch):
-    require("mounting needs root" if os.geteuid() else versitygw.missing())
+    require("mounting needs root" if os.geteuid() else golang.missing("versitygw"))
     subprocess.run(["mount", "-t", "ramfs", "none", tmp_path], check=True)
     try:
         with pytest.raises(OSError, match="not supported"):
@@ -85,14 +85,14 @@ def test_versitygw_runs_where_files_have_no_extended_attributes(tmp_path, monkey
 def new_cache(tmp_path, monkeypatch):
     """An empty directory where versitygw is looked for."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    versitygw._build.cache_clear()
+    golang._built.cache_clear()
     yield tmp_path / "storekit-servers"
-    versitygw._build.cache_clear()
+    golang._built.cache_clear()
 
 
 def test_versitygw_is_missing_where_there_is_no_go(new_cache, monkeypatch):
     monkeypatch.setenv("PATH", str(new_cache))
-    assert "There is no Go" in versitygw.missing()
+    assert "There is no Go" in golang.missing("versitygw")
     with pytest.raises(RuntimeError, match="There is no Go"), versitygw.versitygw():
         pass
 
@@ -101,12 +101,12 @@ def test_versitygw_is_missing_where_it_cannot_be_built(new_cache, monkeypatch):
     require(None if shutil.which("go") else "Go is not installed")
     monkeypatch.setenv("GOMODCACHE", str(new_cache.parent / "modules"))
     monkeypatch.setenv("GOPROXY", "off")
-    assert "GOPROXY=off" in versitygw.missing()
+    assert "GOPROXY=off" in golang.missing("versitygw")
     assert list(new_cache.iterdir()) == []
 
 
 def test_a_server_that_was_frozen_is_gone_afterwards():
-    require(versitygw.missing())
+    require(golang.missing("versitygw"))
     with versitygw.versitygw() as server:
         server.signal(signal.SIGSTOP)
     assert closed(server.endpoint)
@@ -187,5 +187,5 @@ def test_the_cluster_keeps_its_images_when_its_osd_is_killed():
 @pytest.mark.parametrize("name", STARTED)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_server_is_gone_when_its_user_is_killed(name, number):
-    require(versitygw.missing() if name == "versitygw" else ceph.missing(gateway=True))
+    require(golang.missing("versitygw") if name == "versitygw" else ceph.missing(gateway=True))
     assert when_killed(name, STARTED[name], number)

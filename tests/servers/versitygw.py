@@ -1,10 +1,9 @@
 """versitygw: an S3 server whose objects are files in a directory.
 
-Version 1.8.0, built from source once into the user's cache by ``build-versitygw``, which needs Go.
+Version 1.8.0.
 """
 
 import contextlib
-import functools
 import http.client
 import os
 import subprocess
@@ -12,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from servers import golang
 from servers.daemons import Daemons, daemons
 
-__all__ = ["ACCESS_KEY", "SECRET_KEY", "Versitygw", "binary", "missing", "versitygw"]
+__all__ = ["ACCESS_KEY", "SECRET_KEY", "Versitygw", "versitygw"]
 
 ACCESS_KEY, SECRET_KEY = "versity-access", "versity-secret-0123456789"
-_BUILD = Path(__file__).with_name("build-versitygw")
 
 
 @dataclass
@@ -65,18 +64,6 @@ class Versitygw:
             return asking.getresponse().status < 500
 
 
-def missing() -> str | None:
-    """Say what the machine lacks to run it; None where it lacks nothing.
-
-    The first time on a machine this builds it, which takes minutes.
-    """
-    try:
-        binary()
-    except RuntimeError as error:
-        return str(error)
-    return None
-
-
 @contextlib.contextmanager
 def versitygw() -> Iterator[Versitygw]:
     """Run it on a new, empty directory, and remove both at the end."""
@@ -85,7 +72,12 @@ def versitygw() -> Iterator[Versitygw]:
         data, iam, sidecar = (running.directory / name for name in ("data", "iam", "sidecar"))
         for directory in (data, iam, sidecar):
             directory.mkdir()
-        command: list[object] = [binary(), "--port", f"127.0.0.1:{port}", "--quiet"]
+        command: list[object] = [
+            golang.binary("versitygw"),
+            "--port",
+            f"127.0.0.1:{port}",
+            "--quiet",
+        ]
         command += ["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--iam-dir", iam]
         command += ["posix", *(() if _keeps_attributes(data) else ("--sidecar", sidecar)), data]
         pid = running.start("versitygw", command)
@@ -102,21 +94,3 @@ def _keeps_attributes(directory: Path) -> bool:
         return False
     os.removexattr(directory, "user.storekit")
     return True
-
-
-def binary() -> str:
-    """Give the path of the program, built if it is not yet; its name tells the version.
-
-    Raises:
-        RuntimeError: It cannot be built.
-    """
-    path, error = _build()
-    if error is not None:
-        raise RuntimeError(f"versitygw cannot be built: {error}")
-    return path
-
-
-@functools.cache  # also that it fails: without a network that takes its time
-def _build() -> tuple[str, str | None]:
-    done = subprocess.run([_BUILD], capture_output=True, text=True, check=False)
-    return done.stdout.strip(), done.stderr.strip()[-2000:] if done.returncode else None

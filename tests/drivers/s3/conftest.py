@@ -5,7 +5,7 @@ import uuid
 
 import boto3
 import pytest
-from servers import ceph, moto_server, versitygw
+from servers import ceph, golang, moto_server, versitygw
 from servers.required import require
 
 MIB = 1 << 20
@@ -54,7 +54,7 @@ def moto():
 @pytest.fixture(scope="session")
 def versity():
     """A running versitygw."""
-    require(versitygw.missing())
+    require(golang.missing("versitygw"))
     with versitygw.versitygw() as running:
         yield Server(running.endpoint, versitygw.ACCESS_KEY, versitygw.SECRET_KEY)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 from conformance import test_s3
-from servers import versitygw
+from servers import golang
 
 from storekit import Capability
 
@@ -26,7 +26,7 @@ HEAD = (
 def test_the_table_of_servers_says_what_they_do(versity, radosgw, moto, open_s3):
     told = subprocess.run(["radosgw", "--version"], capture_output=True, text=True, check=True)
     versions = [
-        f"versitygw {short(versitygw.binary())}",  # the path tells; the program does not
+        f"versitygw {short(golang.binary('versitygw'))}",  # the path tells; the program does not
         f"radosgw {short(told.stdout)}",
         f"moto {short(importlib.metadata.version('moto'))}",
     ]
