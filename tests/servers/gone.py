@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,9 +13,8 @@ __all__ = ["closed", "processes_in", "when_killed"]
 _CODE = """
 import glob, tempfile, time
 {start}
-before = set(glob.glob(tempfile.gettempdir() + "/storekit-{name}-*"))
 with up() as server:
-    (directory,) = set(glob.glob(tempfile.gettempdir() + "/storekit-{name}-*")) - before
+    (directory,) = glob.glob(tempfile.gettempdir() + "/storekit-{name}-*")
     print(directory, flush=True)
     time.sleep(60)
 """
@@ -47,13 +47,24 @@ def when_killed(name, start, number):
         start: Python that makes ``up``, whose context it is.
         number: The signal.
     """
-    user = subprocess.Popen(
+    # Its own: beside us other tests may start a server of the same name.
+    with tempfile.TemporaryDirectory() as parent:
+        os.chmod(parent, 0o755)
+        return _is_gone(_user(name, start, parent), number)
+
+
+def _user(name, start, parent):
+    env = {"PYTHONPATH": str(Path(__file__).parents[1]), "TMPDIR": parent}
+    return subprocess.Popen(
         [sys.executable, "-c", _CODE.format(start=start, name=name)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
+
+
+def _is_gone(user, number):
     directory = Path(user.stdout.readline().strip())
     ran = directory.is_dir() and processes_in(directory)
     user.send_signal(number)
