@@ -1,6 +1,7 @@
 """Daemons: servers as children of the tests, gone with them however they end."""
 
 import contextlib
+import http.client
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["Daemons", "daemons", "frozen", "lacking", "path"]
+__all__ = ["Daemons", "daemons", "frozen", "lacking", "path", "status_of"]
 
 _PATIENCE = 60.0  # seconds that a server may take to start
 # Reads lines, each with the ids of all processes that run now; at the end of its input ends those
@@ -170,6 +171,19 @@ def frozen(signal_it: Callable[[int], object]) -> Iterator[None]:
         yield
     finally:
         signal_it(signal.SIGCONT)
+
+
+def status_of(endpoint: str, path: str = "/") -> int:
+    """Ask a server for something, and give the status of its answer.
+
+    Args:
+        endpoint: Its URL.
+        path: What for.
+    """
+    asking = http.client.HTTPConnection(endpoint.removeprefix("http://"), timeout=5)
+    with contextlib.closing(asking):
+        asking.request("GET", path)
+        return asking.getresponse().status
 
 
 def path() -> str:

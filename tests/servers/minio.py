@@ -1,12 +1,11 @@
 """MinIO: an S3 server whose objects are files of its own kind, for those who ask for it."""
 
 import contextlib
-import http.client
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from servers import golang
-from servers.daemons import Daemons, daemons
+from servers.daemons import Daemons, daemons, status_of
 
 __all__ = ["ACCESS_KEY", "SECRET_KEY", "Minio", "minio"]
 
@@ -48,10 +47,7 @@ class Minio:
         self._daemons.signal("minio", number)
 
     def _answers(self) -> bool:
-        asking = http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=5)
-        with contextlib.closing(asking):
-            asking.request("GET", "/minio/health/live")
-            return asking.getresponse().status == 200
+        return status_of(self.endpoint, "/minio/health/live") == 200
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ servers are one process, and keep objects as files with extended attributes.
 import base64
 import contextlib
 import getpass
-import http.client
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servers import openstack
-from servers.daemons import Daemons, daemons
+from servers.daemons import Daemons, daemons, status_of
 from servers.keystone import Keystone
 
 __all__ = ["KEY", "OTHER", "READER", "USER", "Swift", "missing", "swift"]
@@ -144,10 +143,7 @@ class Swift:
         self._daemons.wait_until("swift", self._answers)
 
     def _answers(self) -> bool:
-        asking = http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=5)
-        with contextlib.closing(asking):
-            asking.request("GET", "/healthcheck")
-            return asking.getresponse().status == 200
+        return status_of(self.endpoint, "/healthcheck") == 200
 
 
 def missing(*, keystone: bool = False) -> str | None:

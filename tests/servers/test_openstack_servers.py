@@ -13,7 +13,7 @@ import swiftclient
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
 
-from servers import ceph, keystone, openstack, swift
+from servers import built, ceph, keystone, openstack, swift
 from servers.gone import closed, processes_in, when_killed
 from servers.required import require
 
@@ -139,13 +139,13 @@ def test_a_server_is_installed_once_also_by_two_at_once_and_anew_for_another_lis
 def test_a_server_is_missing_where_it_cannot_be_installed(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    openstack._built.cache_clear()
+    built._made.cache_clear()
     try:
         assert "No matching distribution" in swift.missing()
         with pytest.raises(RuntimeError, match="swift cannot be installed"), swift.swift():
             pass
     finally:
-        openstack._built.cache_clear()
+        built._made.cache_clear()
     assert list((tmp_path / "storekit-servers").iterdir()) == []
 
 

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from servers import ceph, golang, moto_server, versitygw
+from servers import built, ceph, golang, moto_server, versitygw
 from servers.gone import closed, processes_in, when_killed
 from servers.required import require
 
@@ -85,9 +85,9 @@ def test_versitygw_runs_where_files_have_no_extended_attributes(tmp_path, monkey
 def new_cache(tmp_path, monkeypatch):
     """An empty directory where versitygw is looked for."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    golang._built.cache_clear()
+    built._made.cache_clear()
     yield tmp_path / "storekit-servers"
-    golang._built.cache_clear()
+    built._made.cache_clear()
 
 
 def test_versitygw_is_missing_where_there_is_no_go(new_cache, monkeypatch):

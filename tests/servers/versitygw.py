@@ -1,10 +1,6 @@
-"""versitygw: an S3 server whose objects are files in a directory.
-
-Version 1.8.0.
-"""
+"""versitygw: an S3 server whose objects are files in a directory."""
 
 import contextlib
-import http.client
 import os
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servers import golang
-from servers.daemons import Daemons, daemons
+from servers.daemons import Daemons, daemons, status_of
 
 __all__ = ["ACCESS_KEY", "SECRET_KEY", "Versitygw", "versitygw"]
 
@@ -58,10 +54,7 @@ class Versitygw:
         subprocess.run([str(word) for word in command], check=True, capture_output=True)
 
     def _answers(self) -> bool:
-        asking = http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=5)
-        with contextlib.closing(asking):
-            asking.request("GET", "/")
-            return asking.getresponse().status < 500
+        return status_of(self.endpoint) < 500
 
 
 @contextlib.contextmanager
@@ -72,12 +65,8 @@ def versitygw() -> Iterator[Versitygw]:
         data, iam, sidecar = (running.directory / name for name in ("data", "iam", "sidecar"))
         for directory in (data, iam, sidecar):
             directory.mkdir()
-        command: list[object] = [
-            golang.binary("versitygw"),
-            "--port",
-            f"127.0.0.1:{port}",
-            "--quiet",
-        ]
+        command: list[object] = [golang.binary("versitygw"), "--quiet"]
+        command += ["--port", f"127.0.0.1:{port}"]
         command += ["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--iam-dir", iam]
         command += ["posix", *(() if _keeps_attributes(data) else ("--sidecar", sidecar)), data]
         pid = running.start("versitygw", command)
