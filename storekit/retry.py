@@ -79,11 +79,13 @@ class RetryPolicy:
     longest_pause: float = 10.0
     """The longest pause that a server has not asked for, in seconds."""
 
-    def run(self, attempt: Callable[[Clock], T]) -> T:
+    def run(self, attempt: Callable[[Clock], T], failed: list[Unavailable] | None = None) -> T:
         """Try until it succeeds, fails for good, or attempts or time are used up.
 
         Args:
             attempt: One try; told how much time there is.
+            failed: Gets what each try fails with that may succeed later, the last one included:
+                what became of one whose answer was lost, a later one does not tell.
 
         Returns:
             What the try returned.
@@ -97,6 +99,8 @@ class RetryPolicy:
             try:
                 return attempt(clock)
             except Unavailable as error:
+                if failed is not None:
+                    failed.append(error)
                 tried += 1
                 cause = error.__cause__
                 asked = cause.retry_after if isinstance(cause, Refusal) else 0.0

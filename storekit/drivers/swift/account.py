@@ -98,7 +98,7 @@ class Account:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
-        failed: list[StoreError] | None = None,
+        failed: list[Unavailable] | None = None,
     ) -> Answer:
         """Ask the server, and read the answer to its end.
 
@@ -108,22 +108,17 @@ class Account:
             query: What is behind the question mark.
             headers: Headers besides the token.
             data: The body.
-            failed: Gets what each attempt fails with.
+            failed: Gets what attempts fail with that may succeed later.
 
         Raises:
             StoreError: The server refuses, or there was no answer.
         """
 
         def attempt(clock: Clock) -> Answer:
-            try:
-                reply = self._ask(method, path, query, headers, data, clock)
-                return Answer(reply.headers, reply.finish(clock))
-            except StoreError as error:
-                if failed is not None:
-                    failed.append(error)
-                raise
+            reply = self._ask(method, path, query, headers, data, clock)
+            return Answer(reply.headers, reply.finish(clock))
 
-        return self._policy.run(attempt)
+        return self._policy.run(attempt, failed)
 
     def open(self, *path: str, headers: Mapping[str, str]) -> Reply:
         """Begin to read an object.

@@ -78,7 +78,7 @@ class Upload:
         self._prefix = prefix_of(self._token, *self._place)
         self._begun: set[int] = set()
         self._committing = False
-        self._failed: list[StoreError] = []
+        self._failed: list[Unavailable] = []
 
     def put(self, account: Account, data: bytes) -> None:
         """Write the object in one request.
