@@ -81,6 +81,7 @@ def test_of_writers_of_one_id_one_wins_where_the_server_can_say_who(versity, ope
     for size in (1000, PART + 1000):
         ((image, stored),) = race([store], f"race-{size}", size).items()
         assert store.get(stored.location).read() == image
+        assert store.verify(stored.location, stored.digests)
     assert list(store.leftovers()) == []
 
 
