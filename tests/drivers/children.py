@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import time
+from itertools import pairwise
 
 STEP = 1 << 18  # bytes of an image that are given at once
 
@@ -31,6 +32,25 @@ def child(work):
             with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(process, signal.SIGKILL)
                 os.waitpid(process, 0)
+
+
+def live_upload(store, image, *cuts):
+    """An upload in a child: before what is behind the last cut, it stops until it hears something.
+
+    It says when it stops; as ``child``.
+    """
+
+    def work(line):
+        def data():
+            for begin, end in pairwise((0, *cuts)):
+                yield image[begin:end]
+            line.send(b"x")
+            line.recv(1)
+            yield image[cuts[-1] :]
+
+        store.add("live", data())
+
+    return child(work)
 
 
 def add_killed(store, image_id, image, after, has_sent=lambda: True):

@@ -11,7 +11,7 @@ import pytest
 
 from storekit import Duplicate, InUse, Leftover, NotFound, StoreError
 
-from ..children import STEP, child
+from ..children import STEP, child, live_upload
 from .conftest import MIB, Pool
 
 ADDS, DELETES = 30, 21  # one of these shows how long it takes: 50 are killed
@@ -138,24 +138,9 @@ def named_or_data(pool):
     return {name for name in pool.objects() if not name.startswith("rbd_id..storekit-")}
 
 
-def live_upload(store, image):
-    """An upload that stops in its middle until it hears something."""
-
-    def work(line):
-        def data():
-            yield image[: 2 * MIB]
-            line.send(b"x")
-            line.recv(1)
-            yield image[2 * MIB :]
-
-        store.add("live", data())
-
-    return child(work)
-
-
 def test_what_kills_leave_is_found_and_reclaimed_and_a_live_upload_is_not(pool, open_rbd, image):
     store, order = open_rbd(pool), random.Random(11)
-    with live_upload(store, image) as (process, line):
+    with live_upload(store, image, 2 * MIB) as (process, line):
         line.recv(1)
         (alive,) = pool.images()
         tail = seconds_from_the_last_byte(store, image)

@@ -10,7 +10,7 @@ import pytest
 
 from storekit import InUse
 
-from ..children import add_killed, child
+from ..children import add_killed, live_upload
 from .conftest import PART
 
 KILLS = 50
@@ -65,17 +65,7 @@ def test_what_kills_leave_is_found_and_reclaimed_and_a_live_upload_is_not(server
 def test_the_upload_of_another_process_is_alive_as_long_as_parts_come(server, open_s3, image):
     bucket = server.new_bucket()
     store = open_s3(server, bucket, conditional_writes="no")
-
-    def work(line):
-        def data():
-            yield image[: 2 * PART]
-            line.send(b"x")
-            line.recv(1)
-            yield image[2 * PART :]
-
-        store.add("live", data())
-
-    with child(work) as (process, line):
+    with live_upload(store, image, 2 * PART) as (process, line):
         assert line.recv(1) == b"x"
         assert list(store.leftovers(NONE)) == []
         impatient = open_s3(server, bucket, upload_idle=0, conditional_writes="no")

@@ -68,6 +68,12 @@ def radosgw():
         yield Server(cluster.endpoint, *ceph.SWIFT)
 
 
+@pytest.fixture(params=["tempauth", "radosgw"])
+def server(request):
+    """Each of the servers."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
 def open_swift(opened):
     """Open swift stores that are closed at the end."""

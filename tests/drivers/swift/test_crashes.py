@@ -12,19 +12,13 @@ import pytest
 from storekit import InUse, NotFound, Unavailable
 from storekit.testing.wire import Wire
 
-from ..children import add_killed, child
+from ..children import add_killed, live_upload
 from .conftest import MIB, PART
 
 KILLS = 50
 NONE = timedelta(0)
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(params=["tempauth", "radosgw"])
-def server(request):
-    """Each of the servers."""
-    return request.getfixturevalue(request.param)
 
 
 def image_of(leftover):
@@ -82,18 +76,7 @@ def test_what_kills_leave_is_found_and_reclaimed_and_a_live_upload_is_not(
 def test_the_upload_of_another_process_is_alive_as_long_as_segments_come(server, open_swift, image):
     container = server.new_container()
     store = open_swift(server, container, window=1)
-
-    def work(line):
-        def data():
-            yield image[: 2 * PART]
-            yield image[2 * PART : 2 * PART + 1]
-            line.send(b"x")
-            line.recv(1)
-            yield image[2 * PART + 1 :]
-
-        store.add("live", data())
-
-    with child(work) as (process, line):
+    with live_upload(store, image, 2 * PART, 2 * PART + 1) as (process, line):
         assert line.recv(1) == b"x"
         assert list(store.leftovers(NONE)) == []
         impatient = open_swift(server, container, upload_idle=0)

@@ -2,10 +2,6 @@
 
 import json
 import os
-import signal
-import threading
-import time
-from datetime import timedelta
 
 import pytest
 
@@ -14,22 +10,14 @@ from storekit import (
     Duplicate,
     InvalidLocation,
     NotFound,
-    OutcomeUnknown,
     StorageFull,
     Unavailable,
 )
-from storekit.testing.wire import Answer, Delay, Drip, Reset, Wire, http_answer
+from storekit.testing.wire import Reset, Wire
 
-from ..racing import WRITERS, race
 from .conftest import MIB, PART, SIZE
 
 TOKEN = "x-object-meta-storekit-token"
-
-
-@pytest.fixture(params=["tempauth", "radosgw"])
-def server(request):
-    """Each of the servers."""
-    return request.getfixturevalue(request.param)
 
 
 @pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART, SIZE])
@@ -152,99 +140,6 @@ def test_an_image_of_unknown_size_that_is_too_long_leaves_nothing(server, open_s
         store.add("a", iter([image]))
     assert server.names(container) == set()
     assert server.segments(container) == set()
-
-
-def test_a_writer_that_is_overtaken_is_told_and_leaves_nothing(server, open_swift, image):
-    container = server.new_container()
-    store, rival = open_swift(server, container), open_swift(server, container)
-
-    def slow(size):
-        yield image[:size]
-        rival.add(f"a-{size}", b"the rival's")
-        time.sleep(0.05)  # a look at the name is good for some milliseconds: a rival can be faster
-        yield b"the end"
-
-    for size in (1000, 2 * PART):
-        with pytest.raises(Duplicate):
-            store.add(f"a-{size}", slow(size))
-    assert server.segments(container) == set()
-    assert {store.get(item.location).read() for item in store.list()} == {b"the rival's"}
-
-
-def test_of_two_slow_writers_the_one_that_is_written_over_is_told(tempauth, open_swift, image):
-    container = tempauth.new_container()
-    rival, told = open_swift(tempauth, container), []
-    with Wire(tempauth.endpoint) as wire:
-        store = open_swift(tempauth, container, auth_url=f"{wire.endpoint}/auth/v1.0")
-        wire.asked.arm(Drip(after=PART // 4, count=60, pause=0.05))
-
-        def overtake():
-            while not wire.asked.fired:
-                time.sleep(0.01)
-            # The server has begun to take ours, and takes this one too: it is the one that stays.
-            told.append(rival.add("a", b"the rival's"))
-
-        overtaking = threading.Thread(target=overtake)
-        overtaking.start()
-        with pytest.raises(Duplicate):
-            store.add("a", image[: PART // 2])
-        overtaking.join()
-    assert rival.get(told[0].location).read() == b"the rival's"
-
-
-@pytest.mark.parametrize("size", [1000, 2 * PART + 7])
-def test_of_many_writers_of_one_id_what_is_left_is_whole_and_one_winners(server, open_swift, size):
-    container = server.new_container()
-    store = open_swift(server, container, max_connections=WRITERS, upload_idle=0)
-    told = race([store], "a", size)
-    location = next(iter(told.values())).location
-    image = store.get(location).read()
-    assert image in told
-    store.reclaim(timedelta(0))  # what those left who were overtaken later still
-    assert store.get(location).read() == image
-    store.delete(location)
-    assert server.names(container) == server.segments(container) == set()
-
-
-def test_a_signal_in_the_middle_of_the_commit_leaves_a_whole_image_or_none(
-    server, open_swift, image
-):
-    container = server.new_container()
-    straight = open_swift(server, container)
-    with Wire(server.endpoint) as wire:
-        store = open_swift(server, container, auth_url=f"{wire.endpoint}/auth/v1.0")
-
-        def interrupt(answer):
-            if "multipart-manifest=put" in wire.requests[-1].path:
-                wire.alter = None
-                os.kill(os.getpid(), signal.SIGINT)
-                time.sleep(0.5)
-            return answer
-
-        wire.alter = interrupt
-        with pytest.raises(KeyboardInterrupt):
-            store.add("a", image)
-    seen = list(straight.list())
-    assert [straight.get(item.location).read() for item in seen] == [image] * len(seen)
-
-
-@pytest.mark.parametrize("size", [1000, 2 * PART])
-def test_a_commit_that_may_come_late_is_no_failure(size, tempauth, open_swift, image):
-    container = tempauth.new_container()
-    straight = open_swift(tempauth, container)
-    with Wire(tempauth.endpoint) as wire:
-        options = {"auth_url": f"{wire.endpoint}/auth/v1.0", "io_timeout": 1}
-        store = open_swift(tempauth, container, **options)
-        commit = {"methods": {"PUT"}, "path": f"^/v1/AUTH_test/{container}/a([?]|$)"}
-        wire.aim(Delay(4), **commit)
-        wire.aim(Answer(http_answer(503)), times=None, **commit)
-        with pytest.raises(OutcomeUnknown):
-            store.add("a", image[:size])
-        end = time.monotonic() + 20
-        while not list(straight.list()) and time.monotonic() < end:
-            time.sleep(0.1)
-    (late,) = straight.list()
-    assert straight.get(late.location).read() == image[:size]
 
 
 def test_a_copy_of_a_manifest_does_not_own_its_segments(tempauth, open_swift, image):
