@@ -33,6 +33,8 @@ class S3Harness(Harness):
         "fault:gone": _NO_DISK,
         "fault:power": _NO_DISK,
     }
+    server: Any
+    """What a subclass has started, where it can be restarted and takes signals."""
     # Asking anew in every store would double what the kit does. That is tested elsewhere.
     conditional_writes = "yes"
 
@@ -52,9 +54,12 @@ class S3Harness(Harness):
         """Start the server, set ``endpoint``, and give access key and secret key."""
         raise NotImplementedError
 
+    def restart(self) -> None:
+        self.server.restart()
+
     def signal(self, number: int) -> None:
         """Send the server a signal."""
-        raise NotImplementedError
+        self.server.signal(number)
 
     def client(self) -> Any:
         """Give a client of boto3, past the driver."""
@@ -128,18 +133,12 @@ class VersitygwHarness(S3Harness):
     page_size = 1000
 
     def start(self) -> tuple[str, str]:
-        self._server = self._running.enter_context(versitygw.versitygw())
-        self.endpoint = self._server.endpoint
+        self.server = self._running.enter_context(versitygw.versitygw())
+        self.endpoint = self.server.endpoint
         return versitygw.ACCESS_KEY, versitygw.SECRET_KEY
 
-    def restart(self) -> None:
-        self._server.restart()
-
-    def signal(self, number: int) -> None:
-        self._server.signal(number)
-
     def denied_backend(self) -> storekit.Store:
-        self._server.add_user(*_READER)
+        self.server.add_user(*_READER)
         _let_read(self.s3, self.namespace, _READER[0])
         return self.open_as(_READER)
 
@@ -177,15 +176,9 @@ class MinioHarness(S3Harness):
     page_size = 1000
 
     def start(self) -> tuple[str, str]:
-        self._server = self._running.enter_context(minio.minio())
-        self.endpoint = self._server.endpoint
+        self.server = self._running.enter_context(minio.minio())
+        self.endpoint = self.server.endpoint
         return minio.ACCESS_KEY, minio.SECRET_KEY
-
-    def restart(self) -> None:
-        self._server.restart()
-
-    def signal(self, number: int) -> None:
-        self._server.signal(number)
 
 
 class MotoHarness(S3Harness):
