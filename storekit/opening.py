@@ -10,14 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from storekit.capabilities import GATES
-from storekit.errors import (
-    Duplicate,
-    InUse,
-    NotFound,
-    StoreClosed,
-    StoreError,
-    Unavailable,
-)
+from storekit.errors import Duplicate, InUse, NotFound, StoreClosed, StoreError, Unavailable
 from storekit.secrecy import blot
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from storekit.errors import Duplicate, InUse, NotFound, OutcomeUnknown, Unavaila
 __all__ = ["RECLAIMED", "TOO_SHORT", "Claim", "claimed", "commit", "longest"]
 
 _LOCK = "storekit"
-_LONGEST = 10.0  # seconds
+_LONGEST = 10.0  # seconds that a claim lasts
 _MUST_RENEW = 2  # LIBRADOS_LOCK_FLAG_MUST_RENEW, which the bindings do not name
 RECLAIMED = "the upload was reclaimed meanwhile"
 TOO_SHORT = "add the image again; was this process stopped for long?"
