@@ -30,7 +30,10 @@ from storekit.errors import Duplicate, InUse, NotFound, OutcomeUnknown, Unavaila
 __all__ = ["RECLAIMED", "TOO_SHORT", "Claim", "claimed", "commit", "longest"]
 
 _LOCK = "storekit"
-_LONGEST = 10.0  # seconds that a claim lasts
+_LONGEST = 10.0  # seconds that a claim is asked for, at most
+# Seconds that it may last longer: the bindings leave the microseconds of a duration as they find
+# them, and Ceph takes as many nanoseconds of that as go into 32 bits.
+_LONGER = 5
 _MUST_RENEW = 2  # LIBRADOS_LOCK_FLAG_MUST_RENEW, which the bindings do not name
 RECLAIMED = "the upload was reclaimed meanwhile"
 TOO_SHORT = "add the image again; was this process stopped for long?"
@@ -86,6 +89,10 @@ def longest(limits: Limits) -> int:
     Args:
         limits: How long a request may take.
     """
+    return _asked(limits) + _LONGER
+
+
+def _asked(limits: Limits) -> int:
     return math.ceil(min(2 * limits.io_timeout, _LONGEST))
 
 
@@ -103,7 +110,7 @@ def claimed(pool: Any, internal: str, limits: Limits) -> Iterator[Claim]:  # noq
         NotFound: The image is gone.
     """
     header = header_of(internal)
-    claim = Claim(pool, header, longest(limits))
+    claim = Claim(pool, header, _asked(limits))
     claim.take()
     try:
         if not still_there(pool, internal):
