@@ -142,8 +142,7 @@ def commit(pool: Any, hidden: str, name: str, internal: str, limits: Limits) -> 
             if not claim.holds():
                 if still_there(pool, internal):
                     raise OutcomeUnknown(RECLAIMED, hint=TOO_SHORT)
-                if internal_id(pool, name) == internal:
-                    drop_name(pool, name)
+                drop_name(pool, name, internal)
                 raise Unavailable(RECLAIMED, hint=TOO_SHORT)
             # The image is there. What fails now is done by whoever meets it.
             with contextlib.suppress(*FAILURES):

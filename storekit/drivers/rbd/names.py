@@ -21,6 +21,7 @@ from typing import Any
 
 from storekit.arguments import RESERVED_PREFIX
 from storekit.drivers.rbd.bindings import rados, rbd
+from storekit.drivers.rbd.faults import FAILURES, number_of
 
 __all__ = [
     "change_directory",
@@ -41,6 +42,7 @@ __all__ = [
 _DIRECTORY = "rbd_directory"
 _LENGTH = struct.Struct("<I")
 _NUMBER = struct.Struct("<Q")
+_DIFFERS = 4095  # MAX_ERRNO of rados.h: from here on, where compared data begin to differ
 _NO_SNAPSHOT = (1 << 64) - 2  # CEPH_NOSNAP: the image as it is now
 
 
@@ -158,18 +160,26 @@ def finish_rename(pool: Any, old: str, name: str, internal: str) -> None:  # noq
     # Somebody else may have done either.
     with contextlib.suppress(rados.ObjectNotFound, rados.ObjectExists):
         change_directory(pool, old, name, internal)
-    drop_name(pool, old)
+    drop_name(pool, old, internal)
 
 
-def drop_name(pool: Any, name: str) -> None:  # noqa: ANN401 - rados has no types
-    """Have an image not be opened by a name any more.
+def drop_name(pool: Any, name: str, internal: str) -> None:  # noqa: ANN401 - rados has no types
+    """Have an image not be opened by a name any more; one that it does not have stays as it is.
 
     Args:
         pool: The pool.
         name: A name that the directory does not have.
+        internal: The internal id of the image.
     """
-    with contextlib.suppress(rados.ObjectNotFound):
-        pool.remove_object(f"rbd_id.{name}")
+    # In one operation: whoever is stopped before it may go on when another image has the name.
+    try:
+        with rados.WriteOpCtx() as operation:
+            operation.cmpext(packed(internal), 0)
+            operation.remove()
+            pool.operate_write_op(operation, f"rbd_id.{name}")
+    except FAILURES as error:
+        if number_of(error) < _DIFFERS:
+            raise
 
 
 def directory_name(pool: Any, internal: str) -> str | None:  # noqa: ANN401 - rados has no types

@@ -186,7 +186,7 @@ def _hide(pool: Any, name: str, hidden: str, internal: str) -> None:  # noqa: AN
         change_directory(pool, name, hidden, internal)
     except FAILURES as error:
         _see_whether(pool, hidden, internal, error)
-    drop_name(pool, name)
+    drop_name(pool, name, internal)
 
 
 def _see_whether(pool: Any, hidden: str, internal: str, error: Exception) -> None:  # noqa: ANN401 - no types
@@ -201,7 +201,7 @@ def _see_whether(pool: Any, hidden: str, internal: str, error: Exception) -> Non
         listed = directory_name(pool, internal)
         if listed == hidden:
             return
-        drop_name(pool, hidden)
+        drop_name(pool, hidden, internal)
     except FAILURES:
         raise OutcomeUnknown("no answer came, and none to the question after it") from error
     if isinstance(error, rados.ObjectNotFound):

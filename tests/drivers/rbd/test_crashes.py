@@ -230,6 +230,34 @@ def test_an_upload_that_was_reclaimed_is_never_stored(pool, open_rbd, image):
     assert pool.images() == {"next"}
 
 
+def test_a_delete_that_was_stopped_takes_the_name_of_no_other_image(pool, open_rbd, monkeypatch):
+    store = open_rbd(pool, io_timeout=2)
+    location = store.add("a", b"image").location
+    from storekit.drivers.rbd import removal
+    from storekit.drivers.rbd.names import drop_name
+
+    def work(line):
+        def slow(*arguments):
+            line.send(b"x")
+            line.recv(1)
+            drop_name(*arguments)
+
+        monkeypatch.setattr(removal, "drop_name", slow)
+        with contextlib.suppress(StoreError):
+            store.delete(location)
+        line.send(b"E")
+
+    with child(work) as (process, line):
+        assert line.recv(1) == b"x"  # as if it were stopped just there, with the claim of the image
+        store.delete(location)
+        store.add("a", b"another")
+        line.send(b"x")
+        assert line.recv(1) == b"E"
+        os.waitpid(process, 0)
+    assert all_whole(store, b"another") == {"a"}
+    assert pool.images() == {"a"}
+
+
 def test_an_image_whose_writer_was_killed_when_it_was_visible_can_be_deleted(pool, open_rbd):
     store = open_rbd(pool, io_timeout=2)
     location = store.add("a", b"image").location
