@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from storekit.capabilities import Limits
 from storekit.drivers.s3.faults import may_pass
@@ -15,6 +15,7 @@ from storekit.retry import Clock, RetryPolicy
 __all__ = ["Retrying"]
 
 _CLOCK = "storekit-clock"
+_SILENCE = "storekit-silence"
 _COUNT = re.compile("[0-9]+", re.ASCII)
 
 
@@ -52,16 +53,29 @@ class Retrying:
         response: tuple[Any, dict[str, Any]] | None,
         caught_exception: Exception | None,
         request_dict: dict[str, Any],
+        event_name: str,
         **_: object,
     ) -> float | None:
-        """Tell how many seconds to wait before the next attempt; None is no attempt more."""
+        """Tell how many seconds to wait before the next attempt; None is no attempt more.
+
+        Raises:
+            ReadTimeoutError: An object was sent whole, without an answer, in an attempt before
+                the last one: the server may act on it later, whatever the last one failed with.
+        """
         asked = 0.0
+        context = request_dict["context"]
         error = caught_exception
         if response is not None:
             answer, parsed = response
             error = ClientError(parsed, "")
             after = answer.headers.get("Retry-After", "")
             asked = float(after) if _COUNT.fullmatch(after) else 0.0
-        if error is None or not may_pass(error):
+        if error is None:
             return None
-        return self.policy.pause(attempts, asked, request_dict["context"][_CLOCK])
+        pause = self.policy.pause(attempts, asked, context[_CLOCK]) if may_pass(error) else None
+        silence = context.get(_SILENCE)
+        if pause is None and silence is not None and event_name.endswith(".PutObject"):
+            raise silence from error
+        if isinstance(error, ReadTimeoutError):
+            context[_SILENCE] = error
+        return pause

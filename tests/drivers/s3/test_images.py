@@ -1,11 +1,12 @@
 """Images on real servers: how many requests they take, and what is left of those that fail."""
 
 import os
+import time
 
 import pytest
 
-from storekit import Capability, DataError, Duplicate, NotFound, StorageFull
-from storekit.testing.wire import Reset, Wire
+from storekit import Capability, DataError, Duplicate, NotFound, OutcomeUnknown, StorageFull
+from storekit.testing.wire import Answer, Delay, Reset, Wire, http_answer
 
 from ..racing import race
 from .conftest import MIB, PART, SIZE
@@ -117,6 +118,23 @@ def test_an_add_that_fails_leaves_nothing(server, open_s3, image, kind):
     assert server.keys_of(bucket) == set()
     assert server.uploads_of(bucket) == []
     store.add("a", image)
+
+
+def test_a_commit_that_may_come_late_is_no_failure(versity, open_s3):
+    bucket = versity.new_bucket()
+    straight = open_s3(versity, bucket)
+    with Wire(versity.endpoint) as wire:
+        store = open_s3(versity, bucket, endpoint=wire.endpoint, io_timeout=1)
+        commit = {"methods": {"PUT"}, "path": f"^/{bucket}/a([?]|$)"}
+        wire.aim(Delay(8), **commit)
+        wire.aim(Answer(http_answer(503)), times=None, **commit)
+        with pytest.raises(OutcomeUnknown):
+            store.add("a", b"image")
+        end = time.monotonic() + 20
+        while not list(straight.list()) and time.monotonic() < end:
+            time.sleep(0.1)
+    (late,) = straight.list()
+    assert straight.get(late.location).read() == b"image"
 
 
 def test_an_image_of_unknown_size_that_is_too_long_leaves_nothing(moto, open_s3, image):
