@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from storekit.capabilities import GATES
+from storekit.capabilities import GATES, Capability
 from storekit.errors import Duplicate, InUse, NotFound, StoreClosed, StoreError, Unavailable
 from storekit.secrecy import blot
 
@@ -41,6 +41,7 @@ class Opening:
         self._translate = translate
         self._lock = threading.RLock()
         self._driver: Driver | None = None
+        self._chosen: dict[Capability, str] = {}  # what the options alone have withdrawn
         self._opened = False
         self._closed = False
         # Apart: a store that is down still knows which locations are its own.
@@ -72,6 +73,7 @@ class Opening:
                 except Exception as error:  # noqa: BLE001 - translated
                     failure = self._making.failed(error, self._translate(error))
                     raise failure from failure.__cause__
+                self._chosen = dict(self._driver.withdrawn)
             return self._driver
 
     def ready(self) -> Driver:
@@ -100,7 +102,11 @@ class Opening:
             driver = self.ready()
         except StoreError as error:
             return f"failed: {error.message}"
-        reasons = [reason for flag, reason in driver.withdrawn.items() if flag in GATES]
+        reasons = [
+            reason
+            for flag, reason in driver.withdrawn.items()
+            if flag in GATES and self._chosen.get(flag) != reason
+        ]
         if driver.degraded:
             reasons.append(blot(str(driver.degraded), driver.secrets))
         return f"degraded: {'; '.join(dict.fromkeys(reasons))}" if reasons else "ready"

@@ -34,6 +34,7 @@ def stores(session: Session) -> None:
                         "driver": configured[name].driver,
                         "default": name == configured.default,
                         "state": configured[name].state,
+                        "hint": _hint(configured[name]),
                         **_abilities(configured[name]),
                     }
                     for name in configured
@@ -67,9 +68,19 @@ def _abilities(store: Store) -> dict[str, object]:
     return {"capabilities": capabilities, "withdrawn": withdrawn, "limits": limits}
 
 
+def _hint(store: Store) -> str | None:
+    """Tell the next step of whoever has a store that cannot be opened."""
+    try:
+        _ = store.capabilities  # which opens it
+    except StoreError as error:
+        return error.hint
+    return None
+
+
 def _show_store(store: Store, *, default: bool, first: bool) -> None:
-    state = output.one_line(store.state)
-    coloured = click.style(state, fg=_COLOURS.get(state.partition(":")[0]))
+    state, hint = store.state, _hint(store)
+    shown = output.one_line(f"{state} ({hint})" if hint else state)
+    coloured = click.style(shown, fg=_COLOURS.get(state.partition(":")[0]))
     title = click.style(store.name, bold=True) + (" (default)" if default else "")
     if not first:
         output.line("")

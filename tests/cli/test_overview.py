@@ -11,7 +11,7 @@ def test_stores_shows_what_is_configured(command):
         broken={"driver": "nonesuch"},
     )
     main, frozen, broken = command.json("stores")
-    fields = ["name", "driver", "default", "state", "capabilities", "withdrawn", "limits"]
+    fields = ["name", "driver", "default", "state", "hint", "capabilities", "withdrawn", "limits"]
     assert list(main) == list(frozen) == list(broken) == fields
     assert (main["name"], main["driver"], main["default"]) == ("main", "filesystem", True)
     assert main["state"] == "ready"
@@ -22,6 +22,8 @@ def test_stores_shows_what_is_configured(command):
     assert frozen["capabilities"] == ["GET", "GET_RANGE", "ADD_UNKNOWN_SIZE", "LIST"]
     assert frozen["limits"]["read_chunk"] == 4096
     assert broken["state"].startswith("failed: ")
+    assert broken["hint"].startswith("installed are chest, ")
+    assert main["hint"] is frozen["hint"] is None
     assert (broken["capabilities"], broken["withdrawn"], broken["limits"]) == ([], {}, None)
 
 
@@ -31,13 +33,15 @@ def test_stores_shows_it_to_people(command):
         vault={"driver": "chest", "without": ["ADD"]},
         broken={"driver": "nonesuch"},
     )
-    assert command.run("stores").text == (
+    text = command.run("stores").text
+    assert text.endswith("; see storekit drivers)\n")
+    assert text.partition(" (installed are chest, ")[0] == (
         "vault (default)  chest  degraded: without ADD\n"
         "  can       GET GET_RANGE ADD_UNKNOWN_SIZE DELETE LIST\n"
         "  promises  -\n"
         "  cannot    ADD: without ADD\n"
         "\n"
-        "broken  nonesuch  failed: there is no driver 'nonesuch'\n"
+        "broken  nonesuch  failed: there is no driver 'nonesuch'"
     )
 
 

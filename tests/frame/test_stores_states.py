@@ -54,6 +54,28 @@ def test_a_promise_that_is_withdrawn_does_not_degrade_a_store():
     assert not store.capabilities & Capability.EXCLUSIVE_ADD
 
 
+class Chosen(ShelfDriver):
+    """A shelf that an option of its own keeps from being deleted from; and one that is wet."""
+
+    wet = False
+
+    def __init__(self, store_name, options):
+        super().__init__(store_name, options)
+        self.narrow(Capability.DELETE, "nothing is deleted here")
+
+    def open(self):
+        if self.wet:
+            self.narrow(Capability.ADD | Capability.DELETE, "the shelf is wet")
+
+
+def test_what_the_options_withdraw_does_not_degrade_a_store(monkeypatch):
+    store = beside(Chosen)["odd"]
+    assert store.state == "ready"
+    assert store.withdrawn == {Capability.DELETE: "nothing is deleted here"}
+    monkeypatch.setattr(Chosen, "wet", True)
+    assert beside(Chosen)["odd"].state == "degraded: the shelf is wet"
+
+
 class Worse(Half):
     """A shelf that has more than one thing wrong."""
 
