@@ -161,7 +161,10 @@ class Stores:
         schemes = {scheme for driver in drivers if driver for scheme in driver.schemes}
         hint = "; ".join(str(error) for error in refused)
         if place.scheme in schemes or refused:
-            return InvalidLocation(f"{place} is in none of the stores", hint=hint or None)
+            return InvalidLocation(
+                f"{place} is in none of the stores",
+                hint=hint or "was it added when an option that locations name was another one?",
+            )
         return UnknownScheme(
             f"no store reads {place.scheme}:// locations",
             hint=f"the stores read {', '.join(sorted(schemes))}",
