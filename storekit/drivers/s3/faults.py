@@ -125,7 +125,7 @@ _EXCEPTIONS: tuple[tuple[tuple[type[Exception], ...], type[StoreError], str, str
         (boto.ReadTimeoutError, boto.ConnectTimeoutError),
         Timeout,
         "the server did not answer in time",
-        None,
+        "is it overloaded, and is endpoint right?",
     ),
     (
         (boto.IncompleteReadError, boto.ResponseStreamingError),
@@ -143,7 +143,7 @@ _EXCEPTIONS: tuple[tuple[tuple[type[Exception], ...], type[StoreError], str, str
         (boto.HTTPClientError, boto.ConnectionError),
         Unavailable,
         "the server cannot be reached: {}",
-        None,
+        "is it running, and are endpoint and proxy right?",
     ),
     (
         (boto.NoCredentialsError, boto.PartialCredentialsError),

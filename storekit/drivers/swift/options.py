@@ -110,7 +110,10 @@ class Options(DriverOptions):
         if self.auth_version == "1" and (pair[0] is not None or self.project is not None):
             raise ValueError("auth_version = 1 knows username and password only")
         if self.auth_version == "3" and self.username is not None and self.project is None:
-            raise ValueError("project says in which project the user works")
+            raise ValueError(
+                "project says in which project the user works; a user of Swift's own auth, without"
+                ' Keystone, has auth_version = "1"'
+            )
         if self.multi_tenant and self.containers != 1:
             raise ValueError("multi_tenant has a container for each image: leave containers out")
         if self.multi_tenant and self.segments_container is not None:
