@@ -20,14 +20,16 @@ from storekit.arguments import RESERVED_PREFIX
 from storekit.drivers.swift.account import Account
 from storekit.drivers.swift.answers import Answer
 from storekit.drivers.swift.faults import clock_of
-from storekit.errors import DataError, InUse, NotFound
+from storekit.errors import DataError, InUse, NotFound, StorageFull
 from storekit.transfer import is_live
 from storekit.values import Leftover
 
-__all__ = ["Segment", "Unfinished", "prefix_of", "remove", "segments_of", "unfinished"]
+__all__ = ["Segment", "Unfinished", "mark_of", "prefix_of", "remove", "segments_of", "unfinished"]
 
 _PARTS_OF_NAME = 4  # token, container, image id, number
+_MARK = "reclaimed"  # in place of a number
 _AT_ONCE = 4
+_ALIVE = "the upload is under way, or has become an image"
 _NOT_WHOLE_OBJECTS = frozenset({"sub_slo", "range", "data"})
 
 
@@ -60,6 +62,19 @@ def prefix_of(token: str, container: str, image_id: str) -> str:
         image_id: Name of the image.
     """
     return f"{RESERVED_PREFIX}{token}/{container}/{image_id}/"
+
+
+def mark_of(container: str, prefix: str) -> Segment:
+    """Give the object that says that an upload is being reclaimed.
+
+    Whoever commits writes the manifest and looks for the mark afterwards; whoever reclaims makes
+    the mark and looks for the manifest afterwards. One of them sees the other, and gives way.
+
+    Args:
+        container: Container of the segments.
+        prefix: How their names begin.
+    """
+    return Segment(container, f"{prefix}{_MARK}")
 
 
 def remove(account: Account, segments: Iterable[Segment]) -> None:
@@ -178,7 +193,8 @@ class Unfinished:
         token, container, image_id, _ = parts
         now = clock_of(listed[-1][1].headers)
         clock = datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)
-        newest = max(when(item) for item, _ in listed)
+        sent = [item for item, _ in listed if not str(item["name"]).endswith(f"/{_MARK}")]
+        newest = max(when(item) for item in sent or [listed[0][0]])
         return cls(
             segments_container,
             token,
@@ -221,15 +237,27 @@ class Unfinished:
             InUse: Somebody does, or an image is made of it.
         """
         if not self.is_dead(account, idle):
-            raise InUse("the upload is under way, or has become an image")
+            raise InUse(_ALIVE)
 
     def remove(self, account: Account) -> None:
         """Remove it. After this it can never be committed: the server misses the segments.
 
         Args:
             account: The account.
+
+        Raises:
+            InUse: It has become an image meanwhile.
         """
-        remove(account, (Segment(self.segments_container, name) for name in self.names))
+        mark = mark_of(self.segments_container, self.prefix)
+        with suppress(StorageFull):  # who is to make room; and nobody writes a manifest then
+            account.call("PUT", mark.container, mark.name, data=b"")
+        dead = not self._is_image(account)
+        if dead:
+            others = (name for name in self.names if name != mark.name)
+            remove(account, (Segment(mark.container, name) for name in others))
+        remove(account, [mark])
+        if not dead:
+            raise InUse(_ALIVE)
 
     def _is_image(self, account: Account) -> bool:
         head = account.find(self.container, self.image_id)

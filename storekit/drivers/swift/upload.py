@@ -18,7 +18,7 @@ from storekit.drivers.swift.account import Account
 from storekit.drivers.swift.answers import TOKEN, Answer, Head
 from storekit.drivers.swift.faults import status_of
 from storekit.drivers.swift.places import Place
-from storekit.drivers.swift.segments import Segment, prefix_of, remove
+from storekit.drivers.swift.segments import Segment, mark_of, prefix_of, remove
 from storekit.errors import (
     DataError,
     Duplicate,
@@ -253,8 +253,11 @@ class Upload:
 
     def _check_whole(self, first: Segment) -> None:
         """See to it that nobody took the upload for dead while its manifest was written."""
+        mark = mark_of(first.container, self._prefix)
         try:
-            gone = self._account.find(first.container, first.name) is None
+            # In this order: the mark goes when the segments are gone.
+            gone = self._account.find(mark.container, mark.name) is not None
+            gone = gone or self._account.find(first.container, first.name) is None
         except StoreError as lost:
             raise OutcomeUnknown("whether the image is whole cannot be found out") from lost
         if gone:

@@ -133,6 +133,35 @@ def test_an_upload_that_is_reclaimed_while_it_is_committed_is_taken_back(server,
     assert server.names(container) == server.segments(container) == set()
 
 
+def test_an_upload_that_ends_just_when_it_is_reclaimed_is_whole_or_taken_back(
+    server, open_swift, image
+):
+    container = server.new_container()
+    straight = open_swift(server, container, window=1)
+    with (
+        Wire(server.endpoint) as wire,
+        live_upload(straight, image, 2 * PART, 2 * PART + 1) as (process, line),
+    ):
+        ended = []
+
+        def end_first(request):
+            # It was seen to be dead; now its writer goes on, and ends before anything is removed.
+            if request.method == "DELETE" and not ended:
+                line.send(b"x")
+                ended.append(os.waitpid(process, 0))
+
+        assert line.recv(1) == b"x"
+        options = {"auth_url": f"{wire.endpoint}/auth/v1.0", "upload_idle": 0}
+        store = open_swift(server, container, **options)
+        wire.script = end_first
+        store.reclaim(NONE)
+        assert ended
+    seen = list(straight.list())
+    assert [straight.get(item.location).read() for item in seen] == [image] * len(seen)
+    open_swift(server, container, upload_idle=0).reclaim(NONE)
+    assert bool(server.segments(container)) is bool(seen)
+
+
 def test_what_a_killed_delete_leaves_is_no_image_and_is_found(tempauth, open_swift, image):
     container = tempauth.new_container()
     location = open_swift(tempauth, container).add("a", image).location
