@@ -42,6 +42,9 @@ _MANAGER = {"ceph-mgr": "ceph-mgr"}
 _BINDINGS = "/usr/lib/python3/dist-packages"
 _WHOM = ("cluster", "service", "client")
 _BOTH = ("rados", "rbd")  # in this order: rbd needs rados
+# A placement group has a lease of 20 s times osd_pool_default_read_lease_ratio. A request that
+# waits for an OSD which was stopped for longer can leave the group of a single OSD "laggy" for ever
+# (https://github.com/ceph/ceph/pull/71663).
 _CONFIGURATION = """\
 [global]
 fsid = {fsid}
@@ -90,6 +93,7 @@ bluestore_block_size = {size}
 osd_memory_target = 939524096
 osd_op_thread_timeout = 3600
 osd_op_thread_suicide_timeout = 36000
+osd_pool_default_read_lease_ratio = 100
 rbd_default_clone_format = 2
 [osd]
 public_addr = 127.0.0.1
