@@ -181,9 +181,11 @@ def _hide(pool: Any, name: str, hidden: str, internal: str) -> None:  # noqa: AN
     listed = directory_name(pool, internal)
     if listed is not None and listed != name:
         finish_rename(pool, listed, name, internal)
+        # Still another one, where the removal of another tool was killed.
+        listed = directory_name(pool, internal)
     take_name(pool, hidden, internal)
     try:
-        change_directory(pool, name, hidden, internal)
+        change_directory(pool, listed or name, hidden, internal)
     except FAILURES as error:
         _see_whether(pool, hidden, internal, error)
     drop_name(pool, name, internal)

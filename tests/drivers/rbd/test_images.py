@@ -211,6 +211,20 @@ def test_a_read_that_goes_on_takes_no_other_image_of_the_same_name(pool, open_rb
     assert set(got) == set(b"x")
 
 
+def test_what_a_killed_removal_of_another_tool_left_hinders_nobody(pool, open_rbd, image):
+    store = open_rbd(pool)
+    with pool.opened() as (_, opened):  # rbd rm takes a name out of the directory last
+        words = b"".join(struct.pack("<I", len(text)) + text for text in (b"a", b"123"))
+        opened.execute("rbd_directory", "rbd", "dir_add_image", words)
+    for _ in range(2):
+        location = store.add("a", image).location
+        assert store.get(location).read() == image
+        assert [one.image_id for one in store.list()] == ["a"]
+        store.delete(location)
+        assert list(store.list()) == []
+    assert pool.images() == {"a"}  # as it was before
+
+
 def test_an_image_without_the_snapshot_is_none(pool, open_rbd):
     with pool.opened() as (rbd, opened):
         rbd.RBD().create(opened, "half", 1000)
