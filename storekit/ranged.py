@@ -99,21 +99,29 @@ class Opened:
 
         Args:
             n: At most how many.
+
+        Raises:
+            DataError: The body is shorter or longer than the part.
         """
         if not self._left:
             return b""
+        more = b""
         try:
             data = self._body.read(min(n, self._left))
+            if len(data) == self._left:
+                more = self._body.read(1)  # at its end, the connection is free for the next request
         except BaseException as error:
             self.close()
             traceback.clear_frames(error.__traceback__)  # they hold the connection
             raise
         self._left -= len(data)
-        if not self._left or not data:
-            # Read to its end, the connection is free for the next request.
-            self._left = 0
-            self._body.read(1)
+        missing = self._left
+        if not missing or not data:
             self.close()
+        if more:
+            raise DataError("the server sends more than the part that it names")
+        if not data:
+            raise DataError(f"the answer ended {missing} bytes before the part that it names")
         return data
 
     def close(self) -> None:

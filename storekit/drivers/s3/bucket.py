@@ -160,7 +160,9 @@ class Bucket:
             if status_of(error) != _NOT_FOUND:
                 raise
             return None
-        return Head(int(answer["ContentLength"]), str(answer["ETag"]), answer.get("Metadata", {}))
+        # Names of headers: what is between us and the server may write them in its own way.
+        metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
+        return Head(int(answer["ContentLength"]), str(answer["ETag"]), metadata)
 
     def check(self) -> None:
         """See whether the bucket exists.

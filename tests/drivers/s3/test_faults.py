@@ -19,7 +19,7 @@ from storekit import (
     Unsupported,
 )
 
-from .conftest import Server
+from .conftest import PART, Server
 
 ANSWERS = [
     (404, "NoSuchKey", NotFound, "no such image"),
@@ -111,6 +111,60 @@ def test_what_was_not_asked_for_is_never_data(answering, headers, status, said):
     store, there = answering(lambda exchange: exchange.send(answer))
     with pytest.raises(DataError, match=said):
         store.get(f"s3+http://{there.host}:{there.port}/images/a")
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("more", [-3, 1])
+def test_a_body_that_is_not_as_long_as_its_part_is_never_data(answering, part, more):
+    image = bytes(range(256)) * (4 * PART // 256)
+
+    def script(exchange):
+        first, last = exchange.request.range
+        span = f"bytes {first}-{min(last, len(image) - 1)}/{len(image)}"
+        body = image[first : last + 1]
+        if first // PART == part or first % PART:
+            body = body[:more] if more < 0 else body + bytes(more)
+        headers = {"Content-Length": len(body), "Content-Range": span, "ETag": '"x"'}
+        exchange.send(head(206, headers) + body)
+
+    store, there = answering(script, window=2)
+    with pytest.raises(DataError, match="part that it names"):
+        store.get(f"s3+http://{there.host}:{there.port}/images/a").read()
+
+
+def test_a_body_that_is_cut_short_is_read_on_at_the_right_byte(answering):
+    image = bytes(range(251)) * (4 * PART // 251)
+
+    def script(exchange):
+        first, last = exchange.request.range
+        span = f"bytes {first}-{min(last, len(image) - 1)}/{len(image)}"
+        body = image[first : last + 1]
+        if first == PART:
+            body = body[: PART // 2]
+        headers = {"Content-Length": len(body), "Content-Range": span, "ETag": '"x"'}
+        exchange.send(head(206, headers) + body)
+
+    store, there = answering(script, window=2)
+    assert store.get(f"s3+http://{there.host}:{there.port}/images/a").read() == image
+
+
+def test_names_of_headers_may_be_written_in_any_way(answering):
+    stored = {}
+
+    def script(exchange):
+        request = exchange.request
+        if request.method == "PUT":
+            marks = {k.title(): v for k, v in request.headers.items() if "x-amz-meta-" in k}
+            stored.update(marks)
+            exchange.send(error_of(503, "SlowDown"))
+            exchange.close()
+        elif stored:
+            exchange.send(head(200, {"Content-Length": 5, "ETag": '"x"', **stored}))
+        else:
+            exchange.send(head(404, {"Content-Length": 0}))
+
+    store, _ = answering(script, conditional_writes="no", max_attempts=1)
+    store.add("a", b"image")  # the answer said no, and it is ours
 
 
 def test_nobody_listening_is_unavailable(open_s3):
