@@ -152,7 +152,6 @@ class Places:
             if not (account in self._accounts or _VERSION.fullmatch(account)):
                 return None
             account = None
-        # It goes into a URL: no "..", and nothing of ours.
         if account is not None and not is_image(account):
             return None
         return Place(container, name, account)
@@ -171,7 +170,8 @@ class Places:
         if len(location.segments) < least:
             return False
         *_, container, name = location.segments
-        return self._is_ours(container) and is_image(name)
+        # They go into a URL, and so does an account: no "/" in one, no "..", and nothing of ours.
+        return self._is_ours(container) and is_image(container) and is_image(name)
 
     def _is_server(self, location: Location) -> bool:
         host, port = location.host_port
