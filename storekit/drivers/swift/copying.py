@@ -84,12 +84,11 @@ class Copy(Upload):
         # What is asked of a copy is asked of its source, so the name cannot be a condition.
         self._conditional = False
         error = self._commit(source.copied_from(), b"", {})
-        if self._settled(error) or error is None:
+        if self._settled(error):
             return
-        self._may_come_late(error)
-        if status_of(error) == _FAILED_PRECONDITION:
+        if error is not None and status_of(error) == _FAILED_PRECONDITION:
             raise _changed() from error
-        raise error
+        self._is_not_there(error)
 
     def _copied(self, number: int, source: Segment) -> Segment:
         copy = self._segment(number, source.etag, source.size)

@@ -24,7 +24,16 @@ from storekit.errors import DataError, InUse, NotFound, StorageFull
 from storekit.transfer import is_live
 from storekit.values import Leftover
 
-__all__ = ["Segment", "Unfinished", "mark_of", "prefix_of", "remove", "segments_of", "unfinished"]
+__all__ = [
+    "Segment",
+    "Unfinished",
+    "mark_of",
+    "prefix_of",
+    "remove",
+    "segment_name",
+    "segments_of",
+    "unfinished",
+]
 
 _PARTS_OF_NAME = 4  # token, container, image id, number
 _MARK = "reclaimed"  # in place of a number
@@ -64,11 +73,22 @@ def prefix_of(token: str, container: str, image_id: str) -> str:
     return f"{RESERVED_PREFIX}{token}/{container}/{image_id}/"
 
 
+def segment_name(prefix: str, number: int) -> str:
+    """Give the name of a segment.
+
+    Args:
+        prefix: How the names of all segments of its upload begin.
+        number: Its number, from 1.
+    """
+    return f"{prefix}{number:08d}"
+
+
 def mark_of(container: str, prefix: str) -> Segment:
     """Give the object that says that an upload is being reclaimed.
 
     Whoever commits writes the manifest and looks for the mark afterwards; whoever reclaims makes
-    the mark and looks for the manifest afterwards. One of them sees the other, and gives way.
+    the mark and looks for the manifest afterwards. One of them sees the other, and gives way. One
+    who reclaims and gives way leaves the mark: another one may rely on it.
 
     Args:
         container: Container of the segments.
@@ -249,15 +269,14 @@ class Unfinished:
             InUse: It has become an image meanwhile.
         """
         mark = mark_of(self.segments_container, self.prefix)
-        with suppress(StorageFull):  # who is to make room; and nobody writes a manifest then
+        with suppress(StorageFull):  # by a quota: it is room that is wanted
             account.call("PUT", mark.container, mark.name, data=b"")
-        dead = not self._is_image(account)
-        if dead:
-            others = (name for name in self.names if name != mark.name)
-            remove(account, (Segment(mark.container, name) for name in others))
-        remove(account, [mark])
-        if not dead:
+        if self._is_image(account):
             raise InUse(_ALIVE)
+        # The first one too where it came after the listing: by it a writer sees that all are gone.
+        names = {segment_name(self.prefix, 1), *self.names} - {mark.name}
+        remove(account, (Segment(mark.container, name) for name in sorted(names)))
+        remove(account, [mark])
 
     def _is_image(self, account: Account) -> bool:
         head = account.find(self.container, self.image_id)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import NoReturn
 
 import requests
 
@@ -18,7 +19,7 @@ from storekit.drivers.swift.account import Account
 from storekit.drivers.swift.answers import TOKEN, Answer, Head
 from storekit.drivers.swift.faults import status_of
 from storekit.drivers.swift.places import Place
-from storekit.drivers.swift.segments import Segment, mark_of, prefix_of, remove
+from storekit.drivers.swift.segments import Segment, mark_of, prefix_of, remove, segment_name
 from storekit.errors import (
     DataError,
     Duplicate,
@@ -36,6 +37,8 @@ OCTETS = "application/octet-stream"
 """The media type of everything that is written."""
 
 _UNPROCESSABLE = 422
+_GATEWAY_TIMEOUT = 504
+_UNCERTAIN = frozenset({0, 500, 502, _GATEWAY_TIMEOUT})
 _SEGMENTS_GONE = frozenset({400, 404})  # what Swift says, and what radosgw does
 # Seconds that a write may take before it is looked at: of two slow ones Swift says yes to both.
 _SLOW = 1.0
@@ -96,10 +99,9 @@ class Upload:
         begun = time.monotonic()
         error = self._commit(headers, data, {})
         quick = time.monotonic() - begun < _SLOW
-        if (error is None and quick) or self._settled(error) or error is None:
+        if (error is None and quick) or self._settled(error):
             return
-        self._may_come_late(error)
-        raise error
+        self._is_not_there(error)
 
     def send_segments(
         self, account: Account, sizes: transfer.PartSizes, source: Source, first: bytes
@@ -145,7 +147,8 @@ class Upload:
         return segment
 
     def _segment(self, number: int, etag: str = "", size: int = 0) -> Segment:
-        return Segment(self._containers.segments, f"{self._prefix}{number:08d}", etag, size)
+        name = segment_name(self._prefix, number)
+        return Segment(self._containers.segments, name, etag, size)
 
     @contextmanager
     def _tidied(self) -> Iterator[None]:
@@ -168,18 +171,16 @@ class Upload:
         if self._settled(error):
             self._check_whole(segments[0])
             return
-        if error is None:
-            raise OutcomeUnknown("the server says that the image is stored; it is not")
-        status = status_of(error)
-        if not status and _leaves_doubt(error):
+        status = status_of(error) if error else 0
+        if error and not status and _leaves_doubt(error):
             raise OutcomeUnknown("no answer came, and the image is not there yet") from error
-        self._may_come_late(error)
         if status in _SEGMENTS_GONE and not isinstance(error, Unavailable):
-            raise Unavailable(
+            gone = Unavailable(
                 "segments of the upload are gone",
                 hint="add the image again; is upload_idle too short for whoever reclaims?",
-            ) from error
-        raise error
+            )
+            gone.__cause__, error = error, gone
+        self._is_not_there(error)
 
     def _commit(
         self, headers: Mapping[str, str], data: bytes, query: Mapping[str, str]
@@ -199,9 +200,15 @@ class Upload:
             data=data,
             failed=self._failed,
         )
-        make = self._containers.make
+
+        def send() -> None:
+            answer = self._in_container(self._place[0], put, make=self._containers.make)
+            wanted = headers.get("ETag")
+            if wanted is not None and answer.headers.get("ETag", "").strip('"') != wanted:
+                raise _hidden()
+
         self._committing = True
-        return failure_of(lambda: self._in_container(self._place[0], put, make=make))
+        return failure_of(send)
 
     def _in_container(self, container: str, put: Callable[[], Answer], *, make: bool) -> Answer:
         """Write into a container; make it where it is missing, if that is wanted."""
@@ -223,29 +230,35 @@ class Upload:
             Duplicate: It is somebody else's.
             OutcomeUnknown: It cannot be looked at.
         """
-        if error is not None and not _leaves_doubt(error):
+        acted = any(map(_may_have_acted, self._failed))
+        if error is not None and not acted and not _leaves_doubt(error):
             return False
         there = self._look(error)
         if there is not None and there.token != self._token:
             raise Duplicate("the id is taken: another writer was faster") from error
         return there is not None
 
-    def _may_come_late(self, error: StoreError) -> None:
-        """Tell of a commit that some attempt had no answer to, and that is not there.
+    def _is_not_there(self, error: StoreError | None) -> NoReturn:
+        """Tell of a commit that was looked for, and is not there.
 
         Args:
             error: What the last attempt failed with.
 
         Raises:
             OutcomeUnknown: The server has all the data, and may act on it later than we look.
+            StoreError: What it failed with.
         """
-        silent = any(isinstance(each.__cause__, requests.ReadTimeout) for each in self._failed)
-        if silent and isinstance(error, Unavailable):
+        if error is None:
+            raise OutcomeUnknown("the server says that the image is stored; it is not")
+        if any(map(_may_act_later, self._failed)):
             raise OutcomeUnknown("no answer came in time") from error
+        raise error
 
     def _look(self, error: StoreError | None) -> Head | None:
         try:
-            return self._account.find(*self._place)
+            found = self._account.find(*self._place)
+            # radosgw: a manifest whose first segment is gone.
+            return found or self._account.find_manifest(*self._place)
         except StoreError as lost:
             raise OutcomeUnknown("no answer came, and none to the question after it") from (
                 error or lost
@@ -261,7 +274,10 @@ class Upload:
         except StoreError as lost:
             raise OutcomeUnknown("whether the image is whole cannot be found out") from lost
         if gone:
-            error = failure_of(partial(self._account.call, "DELETE", *self._place))
+            there = self._look(None)
+            ours = there is not None and there.token == self._token
+            delete = partial(self._account.call, "DELETE", *self._place)
+            error = failure_of(delete) if ours else None
             if error is not None and not isinstance(error, NotFound):
                 raise OutcomeUnknown("an image without segments could not be removed") from error
             raise Unavailable(
@@ -293,6 +309,25 @@ def failure_of(send: Callable[[], object]) -> StoreError | None:
     except StoreError as error:
         return error
     return None
+
+
+def _may_have_acted(error: Unavailable) -> bool:
+    """Tell whether the server may have done what it was asked, when an attempt failed."""
+    return status_of(error) in _UNCERTAIN
+
+
+def _may_act_later(error: Unavailable) -> bool:
+    """Tell whether the server may still be at it: nobody waited for its answer to the end."""
+    silent = isinstance(error.__cause__, requests.ReadTimeout)
+    return silent or status_of(error) == _GATEWAY_TIMEOUT
+
+
+def _hidden() -> Unavailable:
+    # Swift's 202 (proxy/controllers/obj.py): its storage has a newer tombstone of that name.
+    return Unavailable(
+        "the server took the image, and does not have it: it was deleted later than it was added",
+        hint="add it again; do the clocks of its proxies differ?",
+    )
 
 
 def _leaves_doubt(error: StoreError) -> bool:

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from storekit import Duplicate, OutcomeUnknown
-from storekit.testing.wire import Answer, Delay, Drip, Wire, http_answer
+from storekit import Duplicate, OutcomeUnknown, Unavailable
+from storekit.testing.wire import Answer, Delay, Drip, Lose, Wire, http_answer
 
 from ..racing import WRITERS, race
 from .conftest import PART
@@ -106,3 +106,47 @@ def test_a_commit_that_may_come_late_is_no_failure(size, tempauth, open_swift, i
             time.sleep(0.1)
     (late,) = straight.list()
     assert straight.get(late.location).read() == image[:size]
+
+
+@pytest.mark.parametrize("size", [1000, 2 * PART])
+def test_a_commit_whose_answer_was_lost_is_found_whatever_the_next_attempt_says(
+    size, tempauth, open_swift, image
+):
+    container = tempauth.new_container()
+    with Wire(tempauth.endpoint) as wire:
+        store = open_swift(tempauth, container, auth_url=f"{wire.endpoint}/auth/v1.0")
+        commit = {"methods": {"PUT"}, "path": f"^/v1/AUTH_test/{container}/a([?]|$)"}
+        wire.aim(Lose(), **commit)
+        wire.aim(Answer(http_answer(413)), times=None, **commit)  # as of a quota that it used up
+        store.add("a", image[:size])
+    straight = open_swift(tempauth, container)
+    (found,) = straight.list()
+    assert straight.get(found.location).read() == image[:size]
+
+
+@pytest.mark.parametrize("size", [1000, 2 * PART])
+@pytest.mark.parametrize(("status", "kind"), [(504, OutcomeUnknown), (503, Unavailable)])
+def test_who_gave_up_waiting_for_the_server_does_not_know_what_it_does(
+    status, kind, size, tempauth, open_swift, image
+):
+    container = tempauth.new_container()
+    with Wire(tempauth.endpoint) as wire:
+        store = open_swift(tempauth, container, auth_url=f"{wire.endpoint}/auth/v1.0")
+        commit = {"methods": {"PUT"}, "path": f"^/v1/AUTH_test/{container}/a([?]|$)"}
+        wire.aim(Answer(http_answer(status)), times=None, **commit)
+        with pytest.raises(Unavailable) as caught:
+            store.add("a", image[:size])
+    assert type(caught.value) is kind
+    assert bool(tempauth.segments(container)) is (status == 504 and size > PART)
+
+
+def test_an_image_that_the_server_took_and_does_not_have_is_not_stored(tempauth, open_swift):
+    container = tempauth.new_container()
+    with Wire(tempauth.endpoint) as wire:
+        store = open_swift(tempauth, container, auth_url=f"{wire.endpoint}/auth/v1.0")
+        commit = {"methods": {"PUT"}, "path": f"^/v1/AUTH_test/{container}/a$"}
+        wire.aim(Answer(http_answer(202)), **commit)
+        with pytest.raises(Unavailable, match="deleted later"):
+            store.add("a", b"image")
+        stored = store.add("a", b"image")
+        assert store.get(stored.location).read() == b"image"
