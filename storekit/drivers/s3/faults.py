@@ -30,7 +30,15 @@ from storekit.errors import (
     Unsupported,
 )
 
-__all__ = ["STALE_KEYS", "clock_of", "code_of", "fault_of", "may_pass", "status_of"]
+__all__ = [
+    "STALE_KEYS",
+    "clock_of",
+    "code_of",
+    "fault_of",
+    "may_act_later",
+    "may_pass",
+    "status_of",
+]
 
 _UNKNOWN_USER = "check access_key, secret_key and session_token, or boto3's own configuration"
 _Meaning = tuple[type[StoreError], str, str | None]
@@ -171,6 +179,7 @@ STALE_KEYS = frozenset(
 """Codes of answers that other credentials may cure; of a HEAD the status is all there is."""
 
 _FAILED_PRECONDITION = 412
+_GATEWAY_TIMEOUT = 504
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 _PASSING_CODES = frozenset({"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable"})
 _SERVER_ERROR = 500
@@ -207,6 +216,15 @@ def may_pass(error: Exception) -> bool:
     if _is_refused_certificate(error):
         return False
     return isinstance(error, boto.HTTPClientError | boto.ConnectionError)
+
+
+def may_act_later(error: Exception) -> bool:
+    """Tell whether the server may still be at a request: nobody waited for its answer to the end.
+
+    Args:
+        error: What the request failed with.
+    """
+    return isinstance(error, boto.ReadTimeoutError) or status_of(error) == _GATEWAY_TIMEOUT
 
 
 def clock_of(answer: Any) -> float | None:  # noqa: ANN401 - what botocore gives

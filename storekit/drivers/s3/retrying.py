@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from storekit.capabilities import Limits
-from storekit.drivers.s3.faults import may_pass
+from storekit.drivers.s3.faults import may_act_later, may_pass
 from storekit.retry import Clock, RetryPolicy
 
 __all__ = ["Retrying"]
 
 _CLOCK = "storekit-clock"
-_SILENCE = "storekit-silence"
+_EARLIER = "storekit-earlier"
 _COUNT = re.compile("[0-9]+", re.ASCII)
 
 
@@ -59,8 +59,8 @@ class Retrying:
         """Tell how many seconds to wait before the next attempt; None is no attempt more.
 
         Raises:
-            ReadTimeoutError: An object was sent whole, without an answer, in an attempt before
-                the last one: the server may act on it later, whatever the last one failed with.
+            Exception: What an earlier attempt to write an object failed with, if the server may
+                have acted on that, or may do so later: whatever the last one failed with.
         """
         asked = 0.0
         context = request_dict["context"]
@@ -73,9 +73,9 @@ class Retrying:
         if error is None:
             return None
         pause = self.policy.pause(attempts, asked, context[_CLOCK]) if may_pass(error) else None
-        silence = context.get(_SILENCE)
-        if pause is None and silence is not None and event_name.endswith(".PutObject"):
-            raise silence from error
-        if isinstance(error, ReadTimeoutError):
-            context[_SILENCE] = error
+        earlier, later = context.get(_EARLIER), may_act_later(error)
+        if pause is None and earlier and not later and event_name.endswith(".PutObject"):
+            raise earlier from error
+        if later or (earlier is None and isinstance(error, ConnectionClosedError)):
+            context[_EARLIER] = error
         return pause

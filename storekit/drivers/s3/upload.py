@@ -9,11 +9,10 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import ReadTimeoutError
-
 from storekit import transfer
 from storekit.drivers.s3.bucket import TOKEN, Bucket, Head
-from storekit.drivers.s3.commit import FAILURES, failure_of, leaves_doubt, look
+from storekit.drivers.s3.commit import FAILURES, failure_of, last_of, leaves_doubt, look
+from storekit.drivers.s3.faults import may_act_later
 from storekit.errors import Duplicate, OutcomeUnknown
 from storekit.source import Source
 
@@ -65,10 +64,10 @@ class Upload:
         error = failure_of(send)
         if error is None or self._settled(error):
             return
-        if isinstance(error, ReadTimeoutError):
+        if may_act_later(error):
             # It has all the data, and may act on it later than we look.
             raise OutcomeUnknown("no answer came in time") from error
-        raise error
+        raise last_of(error)
 
     def send_parts(
         self,

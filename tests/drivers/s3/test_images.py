@@ -1,12 +1,21 @@
 """Images on real servers: how many requests they take, and what is left of those that fail."""
 
+import contextlib
 import os
 import time
 
 import pytest
 
-from storekit import Capability, DataError, Duplicate, NotFound, OutcomeUnknown, StorageFull
-from storekit.testing.wire import Answer, Delay, Reset, Wire, http_answer
+from storekit import (
+    Capability,
+    DataError,
+    Duplicate,
+    NotFound,
+    OutcomeUnknown,
+    StorageFull,
+    Unavailable,
+)
+from storekit.testing.wire import Answer, Delay, Lose, Reset, Wire, http_answer
 
 from ..racing import race
 from .conftest import MIB, PART, SIZE
@@ -135,6 +144,25 @@ def test_a_commit_that_may_come_late_is_no_failure(versity, open_s3):
             time.sleep(0.1)
     (late,) = straight.list()
     assert straight.get(late.location).read() == b"image"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(507, StorageFull), (504, OutcomeUnknown), (503, Unavailable)]
+)
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_commit_is_judged_by_all_its_attempts(status, kind, lost, versity, open_s3):
+    bucket = versity.new_bucket()
+    straight = open_s3(versity, bucket)
+    with Wire(versity.endpoint) as wire:
+        store = open_s3(versity, bucket, endpoint=wire.endpoint)
+        commit = {"methods": {"PUT"}, "path": f"^/{bucket}/a([?]|$)"}
+        wire.aim(Lose(), times=int(lost), **commit)
+        wire.aim(Answer(http_answer(status)), times=None, **commit)
+        with contextlib.nullcontext() if lost else pytest.raises(kind) as caught:
+            store.add("a", b"image")
+    assert lost or caught.type is kind
+    seen = [straight.get(one.location).read() for one in straight.list()]
+    assert seen == ([b"image"] if lost else [])
 
 
 def test_an_image_of_unknown_size_that_is_too_long_leaves_nothing(moto, open_s3, image):
