@@ -62,13 +62,16 @@ class Account:
         """
         return Account(self._wire, identity, self._limits, self.name(), shared=self._shared)
 
-    def facts(self) -> Facts | None:
+    def facts(self, url: str) -> Facts | None:
         """Ask the server what it is, by its ``/info``.
+
+        Args:
+            url: As of ``url``.
 
         Returns:
             What it says; None where there is no answer just now.
         """
-        parts = urlsplit(self.url())
+        parts = urlsplit(url)
         clock = Clock(self._limits.io_timeout)
         try:
             reply = self._wire.send("GET", f"{parts.scheme}://{parts.netloc}/info", {}, clock=clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 from storekit.capabilities import Limits
@@ -38,7 +39,7 @@ class Connection:
         self._limits = limits
         self.wire = Wire(options, limits)
         self._lock = threading.Lock()
-        self._facts: Facts | None = None
+        self._facts: Future[Facts] | None = None
         self._own: Identity | None = None
         if options.has_credentials and options.auth_version == "1":
             self._own = V1Identity(options, self.wire)
@@ -69,13 +70,32 @@ class Connection:
     def facts(self, account: Account) -> Facts:
         """Tell what the server says of itself. It is asked once.
 
+        Who comes while it is asked waits for that answer, and shares it where there is none.
+
         Args:
             account: An account of it.
+
+        Raises:
+            StoreError: The account is not known, or there was no answer to that.
         """
+        known = self._facts
+        if known is not None and known.done():
+            return known.result()
+        url = account.url()  # here, so that nobody shares another's failure to authenticate
         with self._lock:
-            if self._facts is None:
-                self._facts = account.facts()
-            return self._facts or Facts()
+            asking, mine = self._facts, Future[Facts]()
+            if asking is None:
+                self._facts = mine
+        if asking is not None:
+            return asking.result()
+        facts = None
+        try:
+            facts = account.facts(url)
+        finally:
+            if facts is None:
+                self._facts = None  # whoever comes later asks again
+            mine.set_result(facts or Facts())
+        return mine.result()
 
     def is_caller(self, context: RequestContext | None) -> bool:
         """Tell whether a request is made in the name of who asks.

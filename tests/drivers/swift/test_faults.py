@@ -259,6 +259,40 @@ def test_the_server_says_how_many_segments_it_takes(answering):
     assert store.limits.max_image_size == 7 * 4 * PART
 
 
+def test_threads_that_wait_for_what_a_silent_server_is_wait_once_and_together(open_swift):
+    asked = []
+
+    class Silent(Scene):
+        def __call__(self, exchange):
+            if exchange.request.target != "/info":
+                super().__call__(exchange)
+                return
+            asked.append(exchange.request)
+            exchange.hang()
+
+    missing = head(404, {"Content-Length": 0})
+    with scripted(Silent(lambda exchange: exchange.send(missing))) as there:
+        store = open_swift(Server(there.url, *WHO), "images", io_timeout=1, max_attempts=1)
+        assert len(asked) == 1
+        failed = []
+
+        def get():
+            try:
+                store.get(WHERE)
+            except NotFound as error:
+                failed.append(error)
+
+        threads = [threading.Thread(target=get) for _ in range(6)]
+        begun = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(failed) == 6
+        assert time.monotonic() - begun < 3
+        assert len(asked) == 2  # a failure is shared, and not kept
+
+
 @pytest.mark.parametrize("size", [1000, 2 * PART + 1])
 def test_a_commit_whose_answer_is_lost_is_settled_by_looking(tempauth, open_swift, image, size):
     container = tempauth.new_container()
