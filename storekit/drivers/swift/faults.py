@@ -20,6 +20,7 @@ from storekit.errors import (
     DataError,
     Duplicate,
     Forbidden,
+    InvalidArgument,
     NotAuthenticated,
     NotFound,
     StorageFull,
@@ -38,6 +39,7 @@ __all__ = [
     "refused",
     "status_of",
     "unknown_to_keystone",
+    "unsendable",
 ]
 
 BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
@@ -151,6 +153,18 @@ def broken(error: Exception) -> StoreError:
         f"the server cannot be reached: {_line(getattr(root, 'strerror', None) or root)}",
         hint="is it running, and is auth_url right?",
     )
+
+
+def unsendable(header: str) -> StoreError:
+    """Say that a header has a value that cannot be sent. Which one may be a secret.
+
+    Args:
+        header: Its name.
+    """
+    what = f"the value for {header} cannot be sent: has it a line break, or a space before it?"
+    if header.startswith("X-Auth-"):
+        return NotAuthenticated(what, hint="check token, username and password")
+    return InvalidArgument(what, hint="check storage_policy, and the ids of projects")
 
 
 def unknown_to_keystone(error: keystone.ClientException) -> StoreError:

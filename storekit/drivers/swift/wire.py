@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import traceback
 import warnings
@@ -14,7 +15,7 @@ from swiftclient.client import HTTPConnection
 from urllib3.exceptions import InsecureRequestWarning
 
 from storekit.capabilities import Limits
-from storekit.drivers.swift.faults import BROKEN, broken
+from storekit.drivers.swift.faults import BROKEN, broken, unsendable
 from storekit.drivers.swift.options import Options
 from storekit.errors import DataError, StoreError, Timeout, Unavailable
 from storekit.retry import Clock
@@ -23,6 +24,8 @@ from storekit.slots import Slot, Slots
 __all__ = ["Reply", "Wire"]
 
 _BLOCK = 1 << 18
+# What requests and http.client take; they show the value that they refuse, and it may be a token.
+_SENDABLE = re.compile(r"([^\s\ud800-\udfff][^\r\n\ud800-\udfff]*)?", re.ASCII)
 _LONGEST_ANSWER = 64 << 20  # bytes of an answer that is no image
 
 
@@ -70,7 +73,12 @@ class Wire:
             Timeout: There was no connection, or no answer, in time.
             Unavailable: There was none, or all connections are in use.
             Forbidden: The certificate was refused.
+            NotAuthenticated: The token, or the credential, has a character that cannot be sent.
+            InvalidArgument: Another header has.
         """
+        for name, value in headers.items():
+            if not _SENDABLE.fullmatch(value):
+                raise unsendable(name)
         limits = self._limits
         slot = self._slots.take(clock.within(limits.io_timeout))
         parts = urlsplit(url)

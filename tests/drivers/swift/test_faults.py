@@ -14,9 +14,11 @@ from storekit import (
     DataError,
     Duplicate,
     Forbidden,
+    InvalidArgument,
     NotAuthenticated,
     NotFound,
     OutcomeUnknown,
+    RequestContext,
     StorageFull,
     Timeout,
     Unavailable,
@@ -226,6 +228,31 @@ def test_a_token_that_is_refused_again_is_not_replaced_again(answering):
         store.get(WHERE)
     assert scene.tokens == 2
     assert len(scene.asked) == 2
+
+
+TOKENS = ["AUTH_tk0123\n", " AUTH_tk0123", "AUTH_tk\r\nX: 0123", "AUTH_tk\udc80", "\udc80AUTH_tk"]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_token_that_cannot_be_sent_is_told_without_it(opened, token):
+    with scripted(lambda exchange: exchange.send(EMPTY)) as there:
+        endpoint = {"interface": "public", "url": f"{there.url}/v1/AUTH_acc"}
+        catalog = [{"type": "object-store", "endpoints": [endpoint]}]
+        store = opened("swift", name="objects", container="images")
+        with pytest.raises(NotAuthenticated, match="check token") as caught:
+            store.add("a", b"image", context=RequestContext(token=token, catalog=catalog))
+        assert not any("x-auth-token" in request.headers for request in there.requests)
+    error, seen = caught.value, []
+    while error is not None:
+        seen.append(repr(error) + str(error))
+        error = error.__cause__ or error.__context__
+    assert "AUTH_tk" not in "".join(seen)
+
+
+def test_a_project_that_cannot_be_sent_is_the_callers_mistake(answering):
+    store, _ = answering(lambda exchange: exchange.send(EMPTY), multi_tenant=True)
+    with pytest.raises(InvalidArgument, match="ids of projects"):
+        store.set_acls("swift+config://objects/images_a/a", read=["one\ntwo"])
 
 
 def test_a_page_that_is_no_authentication_is_named(open_swift):
