@@ -24,7 +24,15 @@ from storekit.drivers.swift.places import SCHEMES, Place, Places
 from storekit.drivers.swift.reading import read
 from storekit.drivers.swift.segments import Unfinished, unfinished
 from storekit.drivers.swift.upload import Containers, Upload
-from storekit.errors import Duplicate, Forbidden, InvalidLocation, NotFound, StoreError, Unavailable
+from storekit.errors import (
+    Duplicate,
+    Forbidden,
+    InvalidLocation,
+    NotFound,
+    StoreError,
+    Unavailable,
+    Unsupported,
+)
 from storekit.location import Location
 from storekit.perprocess import PerProcess
 from storekit.source import Source
@@ -267,8 +275,14 @@ class SwiftDriver(Driver):
 
         Raises:
             NotFound: There is no such image.
+            Unsupported: It shares its container with others, as glance_store's may. No I/O.
         """
         account, place = self._found(location, context)
+        if place.container != self._places.new(place.name).container:
+            raise Unsupported(
+                f"the container {place.container} is not this image's alone",
+                hint="add the image again, so that it gets a container of its own",
+            )
         account.head(place.container, place.name)
         readers = [".r:*"] if public else []
         lists = {

@@ -255,6 +255,22 @@ def test_a_project_that_cannot_be_sent_is_the_callers_mistake(answering):
         store.set_acls("swift+config://objects/images_a/a", read=["one\ntwo"])
 
 
+@pytest.mark.parametrize("container", ["images", "images_b", "images_"])
+def test_a_container_that_is_not_the_images_alone_is_never_opened(open_swift, container):
+    with scripted(Scene(lambda exchange: exchange.send(EMPTY))) as there:
+        store = open_swift(Server(there.url, *WHO), "images", multi_tenant=True)
+        before = len(there.requests)
+        with pytest.raises(Unsupported, match="not this image's alone"):
+            store.set_acls(f"swift+config://objects/{container}/a", public=True)
+        assert len(there.requests) == before
+        store.set_acls("swift+config://objects/images_a/a", public=True)
+        opened = [(request.method, request.target) for request in there.requests[before:]]
+    assert [target.rpartition("/")[2] for method, target in opened if method == "POST"] == [
+        "images-segments_a",
+        "images_a",
+    ]
+
+
 def test_a_page_that_is_no_authentication_is_named(open_swift):
     page = head(200, {"Content-Length": 5}) + b"hello"
     with (
