@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import traceback
 import warnings
@@ -34,7 +35,7 @@ _DEFAULT_REGION = "us-east-1"
 # Operations to which the key of sse = customer must be given.
 _WITH_KEY = frozenset(
     {"put_object", "create_multipart_upload", "upload_part", "get_object", "head_object"}
-    | {"upload_part_copy"}
+    | {"upload_part_copy", "complete_multipart_upload"}
 )
 _WRITES = frozenset({"put_object", "create_multipart_upload"})
 _CHECKSUM = "CRC32"
@@ -193,7 +194,7 @@ class Bucket:
 
     def _ask(self, operation: str, parameters: Mapping[str, object]) -> Answer:
         client = self._client
-        known = {"Bucket": self._options.bucket}
+        known: dict[str, object] = {"Bucket": self._options.bucket}
         if operation in _WITH_KEY:
             known |= self._always
         if operation in _WRITES:
@@ -288,10 +289,11 @@ class Bucket:
         return client
 
 
-def _encryption(options: Options) -> tuple[dict[str, str], dict[str, str]]:
+def _encryption(options: Options) -> tuple[dict[str, str | bytes], dict[str, str]]:
     """Give the parameters that every operation on an object has, and those of writes besides."""
     if options.sse_customer_key is not None:
-        key = options.sse_customer_key.get_secret_value()
+        # botocore encodes it, and adds its MD5.
+        key = base64.b64decode(options.sse_customer_key.get_secret_value())
         return {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": key}, {}
     if options.sse == "s3":
         return {}, {"ServerSideEncryption": "AES256"}
