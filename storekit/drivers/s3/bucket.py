@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -20,7 +21,7 @@ from storekit.capabilities import Limits
 from storekit.drivers.s3.faults import STALE_KEYS, code_of, status_of
 from storekit.drivers.s3.options import Options
 from storekit.drivers.s3.retrying import Retrying
-from storekit.errors import NotFound, Unavailable
+from storekit.errors import ConfigurationError, NotFound, Unavailable
 from storekit.slots import Slot, Slots
 
 __all__ = ["TOKEN", "Answer", "Bucket", "Head"]
@@ -62,6 +63,9 @@ class Bucket:
     Args:
         options: Where it is, and who we are.
         limits: Timeouts, attempts, and how many requests there are at once.
+
+    Raises:
+        ConfigurationError: A key of ours would go over the wire in clear text.
     """
 
     def __init__(self, options: Options, limits: Limits) -> None:
@@ -285,6 +289,13 @@ class Bucket:
             verify=False if options.insecure else verify,
             config=config,
         )
+        if options.sse == "customer" and urlsplit(client.meta.endpoint_url).scheme != "https":
+            # The options cannot see an endpoint that boto3 finds in the environment or its files.
+            raise ConfigurationError(
+                "sse = customer needs an https endpoint, and the one that boto3 finds is not",
+                hint="set endpoint to an https URL, or change AWS_ENDPOINT_URL_S3, "
+                "AWS_ENDPOINT_URL or endpoint_url in boto3's files",
+            )
         Retrying.of(limits).attach(client)
         return client
 

@@ -105,6 +105,6 @@ class Options(DriverOptions):
             raise ValueError("sse_customer_key goes with sse = customer")
         if self.sse_kms_key_id is not None and self.sse != "kms":
             raise ValueError("sse_kms_key_id goes with sse = kms")
-        if self.sse == "customer" and (self.endpoint or "https:").startswith("http:"):
+        if self.sse == "customer" and (self.endpoint or "https:").lower().startswith("http:"):
             raise ValueError("sse = customer needs an https endpoint: the key goes over the wire")
         return self

@@ -1,4 +1,4 @@
-"""Encryption by the server with a key of ours: where the key goes."""
+"""Encryption by the server with a key of ours: where the key goes, and where it must not go."""
 
 import base64
 import hashlib
@@ -9,6 +9,7 @@ import trustme
 from botocore.exceptions import ClientError
 from servers.scripted import head, scripted
 
+from storekit import ConfigurationError
 from storekit.drivers.s3 import S3Driver
 from storekit.drivers.s3.bucket import Bucket
 from storekit.drivers.s3.options import Options
@@ -64,3 +65,13 @@ def test_the_key_itself_goes_with_all_that_touches_the_data(
     assert request.headers[f"{HEADER}algorithm"] == "AES256"
     assert base64.b64decode(sent["key"]) == KEY
     assert base64.b64decode(sent["key-md5"]) == hashlib.md5(KEY).digest()
+
+
+def test_the_key_never_goes_to_an_endpoint_in_clear_text_that_boto3_finds(monkeypatch):
+    with scripted(refuse) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        driver = S3Driver("objects", Options(**CUSTOMER))
+        with pytest.raises(ConfigurationError, match="needs an https endpoint") as caught:
+            driver.open()
+        assert "AWS_ENDPOINT_URL_S3" in caught.value.hint
+        assert server.requests == []

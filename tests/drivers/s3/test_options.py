@@ -45,6 +45,10 @@ def driver(**options):
             {"sse": "customer", "sse_customer_key": KEY, "endpoint": "http://a.example"},
             "needs an https endpoint",
         ),
+        (
+            {"sse": "customer", "sse_customer_key": KEY, "endpoint": "HTTP://a.example"},
+            "needs an https endpoint",
+        ),
         ({"conditional_writes": "maybe"}, "conditional_writes"),
         ({"addressing_style": "host"}, "addressing_style"),
     ],
