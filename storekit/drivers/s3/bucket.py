@@ -42,6 +42,7 @@ _WRITES = frozenset({"put_object", "create_multipart_upload"})
 _CHECKSUM = "CRC32"
 # What servers answer that do not know the checksums of which botocore sends one with each write.
 _NO_CHECKSUMS = frozenset({"NotImplemented", "InvalidRequest", "InvalidArgument"})
+_BARE_REFUSAL = "400"
 _CHECKED = frozenset({"put_object", "create_multipart_upload", "upload_part"})
 
 
@@ -71,6 +72,7 @@ class Bucket:
     def __init__(self, options: Options, limits: Limits) -> None:
         self._options = options
         self._limits = limits
+        self._one_key = {"Prefix": options.prefix, "MaxKeys": 1}
         self._checksums = True  # until the server refuses them
         self._slots = Slots(limits.max_connections)
         self._lock = threading.Lock()
@@ -176,7 +178,7 @@ class Bucket:
             Unavailable: It does not.
         """
         try:
-            self.call("list_objects_v2", Prefix=self._options.prefix, MaxKeys=1)
+            self.call("list_objects_v2", **self._one_key)
         except ClientError as error:
             if code_of(error) != "NoSuchBucket":
                 raise
@@ -209,7 +211,13 @@ class Bucket:
         except ClientError as error:
             if operation in _CHECKED and code_of(error) in _NO_CHECKSUMS and self._checksums:
                 return self._sent_without_checksums(operation, asked)
-            if code_of(error) not in STALE_KEYS or not self._renew(client):
+            if operation == "head_object" and code_of(error) == _BARE_REFUSAL:
+                # The token may have expired, which a HEAD cannot tell; the list says so, or
+                # takes up another one.
+                self._ask("list_objects_v2", self._one_key)
+                if self._client is client:
+                    raise
+            elif code_of(error) not in STALE_KEYS or not self._renew(client):
                 raise
         return self._sent(self._client, operation, asked)
 

@@ -108,6 +108,12 @@ _CODES: dict[str, _Meaning] = {
         "the server expects another region",
         None,
     ),
+    # A bad request without a word, as every answer to a HEAD is.
+    "400": (
+        Forbidden,
+        "the server refuses the request and does not say why",
+        "is session_token still valid, is region right, and are sse and its key the image's?",
+    ),
     "PermanentRedirect": (ConfigurationError, "the bucket is in another region", None),
     "IllegalLocationConstraintException": (
         ConfigurationError,

@@ -28,6 +28,7 @@ ANSWERS = [
     (403, "InvalidAccessKeyId", NotAuthenticated, "access_key"),
     (403, "SignatureDoesNotMatch", NotAuthenticated, "secret_key"),
     (400, "ExpiredToken", NotAuthenticated, "session_token"),
+    (400, "", Forbidden, "session_token"),
     (403, "RequestTimeTooSkewed", Forbidden, "clock"),
     (401, "", NotAuthenticated, "access_key"),
     (503, "SlowDown", Unavailable, "slow down"),
