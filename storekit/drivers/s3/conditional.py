@@ -6,6 +6,7 @@ unknown to others. Only the server can tell; so it is asked once, by writes that
 
 from __future__ import annotations
 
+import copy
 import threading
 from contextlib import suppress
 
@@ -37,9 +38,13 @@ class Conditional:
         self.key = prefix + _KEY
         """The key of the object that it is asked with."""
         self._lock = threading.Lock()
+        self._failure: Exception | None = None  # of the last who asked
 
     def find_out(self, bucket: Bucket) -> bool:
         """Ask the server, unless that was done already.
+
+        Whoever waits here for another who asks shares its failure. Asked by one after the other,
+        a server that is down would keep the last for as long as all of them together.
 
         Args:
             bucket: The bucket; one empty object of ours stays in it.
@@ -47,13 +52,22 @@ class Conditional:
         Returns:
             Whether it honours them.
         """
+        known = self._failure
         with self._lock:
             if self.honoured is None:
-                # The object may be there from an earlier time; then the first write fails.
-                self.honoured = (
-                    self._put_fails(bucket) or self._put_fails(bucket)
-                ) and self._completion_fails(bucket)
+                if self._failure is not None and self._failure is not known:
+                    raise copy.copy(self._failure)
+                try:
+                    self.honoured = self._ask(bucket)
+                except Exception as error:
+                    self._failure = copy.copy(error)  # without what its traceback keeps
+                    raise
             return self.honoured
+
+    def _ask(self, bucket: Bucket) -> bool:
+        # The object may be there from an earlier time; then the first write fails.
+        put = self._put_fails(bucket) or self._put_fails(bucket)
+        return put and self._completion_fails(bucket)
 
     def _put_fails(self, bucket: Bucket) -> bool:
         return _is_refused(bucket, "put_object", Key=self.key, Body=b"")

@@ -1,6 +1,9 @@
 """What servers answer, and what the caller is told."""
 
 import http
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from servers.scripted import head, scripted
@@ -208,3 +211,31 @@ def test_a_server_without_checksums_is_sent_none(answering):
         if request.method == "PUT"
     ]
     assert checked == [True, False, False]
+
+
+def test_first_adds_share_the_failure_to_find_out_what_the_server_can_do(answering):
+    writers, looks, probes = 8, threading.Semaphore(0), []
+
+    def script(exchange):
+        if exchange.request.method == "HEAD":
+            exchange.send(head(404, {"Content-Length": 0}))
+            looks.release()
+        else:
+            probes.append(exchange.request.target)
+            if len(probes) == 1:
+                for _ in range(writers):
+                    assert looks.acquire(timeout=30)
+                time.sleep(1)  # until all who have looked wait
+            exchange.send(error_of(403, "AccessDenied"))
+            exchange.close()
+
+    store, _ = answering(script, max_attempts=1)
+    with ThreadPoolExecutor(writers) as pool:
+        adds = [pool.submit(store.add, f"a-{number}", b"image") for number in range(writers)]
+        failures = [add.exception() for add in adds]
+    assert {type(failure) for failure in failures} == {Forbidden}
+    assert len(set(map(id, failures))) == writers
+    assert len(probes) == 1
+    with pytest.raises(Forbidden):
+        store.add("b", b"image")
+    assert len(probes) == 2
