@@ -7,9 +7,10 @@ import errno
 from storekit.drivers.rbd.bindings import rbd
 from storekit.drivers.rbd.cluster import Connection
 from storekit.drivers.rbd.faults import FAILURES, number_of
+from storekit.drivers.rbd.names import still_there
 from storekit.drivers.rbd.options import Options
 from storekit.drivers.rbd.upload import layout_of
-from storekit.errors import NotFound
+from storekit.errors import DataError, NotFound
 
 __all__ = ["copied"]
 
@@ -35,6 +36,7 @@ def copied(
 
     Raises:
         NotFound: There is no such image, or pool.
+        DataError: It was deleted meanwhile.
     """
     (pool, namespace), image, snapshot = origin
     layout = layout_of(options)
@@ -44,7 +46,11 @@ def copied(
                 rbd.RBD().clone(theirs, image, snapshot, connection.pool, name, **layout)
                 return True
             with rbd.Image(theirs, image, snapshot=snapshot, read_only=True) as opened:
+                internal, number = str(opened.id()), int(opened.snap_get_id(snapshot))
                 opened.copy(connection.pool, name, **layout)
+            # What is deleted reads as zeros.
+            if not still_there(theirs, internal, number):
+                raise DataError("the image was deleted while it was copied")
     except FAILURES as error:
         if number_of(error) in _CANNOT:
             return False

@@ -297,6 +297,7 @@ class RbdDriver(Driver):
 
         Raises:
             Duplicate: The name is taken.
+            DataError: The image was deleted while it was copied.
         """
         snapshot = _snapshot_of(location)
         if not isinstance(other, RbdDriver) or snapshot is None:

@@ -174,6 +174,22 @@ def test_a_deep_copy_is_by_itself_and_keeps_its_digests(pool, open_rbd, image):
         assert found.metadata_get("storekit.md5") == stored.digests["md5"]
 
 
+def test_a_copy_of_an_image_that_is_deleted_meanwhile_is_none(pool, open_rbd, image, monkeypatch):
+    store, other = open_rbd(pool), open_rbd(pool)
+    stored = store.add("doomed", image)
+    rbd = ceph.load_bindings()[1]
+
+    class Image(rbd.Image):
+        def copy(self, *arguments, **layout):
+            other.delete(stored.location)
+            super().copy(*arguments, **layout)
+
+    monkeypatch.setattr(rbd, "Image", Image)
+    with pytest.raises(storekit.DataError, match="deleted while it was copied"):
+        store.copy(stored.location, image_id="copy", digests=stored.digests)
+    assert pool.images() == set()
+
+
 def test_a_read_of_an_image_that_is_deleted_meanwhile_gives_no_zeros(pool, open_rbd):
     store = open_rbd(pool)
     data = b"x" * (8 * MIB)
