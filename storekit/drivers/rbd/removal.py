@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from typing import Any
@@ -19,6 +20,7 @@ from storekit.drivers.rbd.names import (
     header_of,
     hidden_name,
     internal_id,
+    packed,
     take_name,
 )
 from storekit.errors import InUse, NotFound, OutcomeUnknown
@@ -74,7 +76,7 @@ def delete(
                 raise
         time.sleep(_PAUSE)
     with connection.reading(hidden, snapshot) as image:
-        clones = _clones_of(image)
+        clones = _clones_of(connection, image)
     if clones:
         take_name(pool, name, internal)
         finish_rename(pool, hidden, name, internal)
@@ -150,7 +152,7 @@ def _at_rest(
     while True:
         with connection.reading(name, snapshot) as image:
             internal = str(image.id())
-            clones = _clones_of(image)
+            clones = _clones_of(connection, image)
             watchers = [watcher["addr"] for watcher in image.watchers_list()]
         if clones or not watchers:
             return internal, clones
@@ -159,14 +161,41 @@ def _at_rest(
         time.sleep(_PAUSE)
 
 
-def _clones_of(image: Any) -> str:  # noqa: ANN401 - rbd has no types
-    """Name the clones of all snapshots of an image, whichever one it was opened at."""
+def _clones_of(connection: Connection, image: Any) -> str:  # noqa: ANN401 - rbd has no types
+    """Name the clones of all snapshots of an image, whichever one it was opened at.
+
+    Raises:
+        rados.PermissionError: The user may not ask for them.
+    """
     clones = []
     for snapshot in list(image.list_snaps()):
         if snapshot["namespace"] == _USER_SNAPSHOT:
             image.set_snap(snapshot["name"])
-            clones += image.list_children()
-    return ", ".join(f"{pool}/{name}" for pool, name in clones)
+            try:
+                clones += [_told(clone) for clone in image.list_children2()]
+            except (rbd.PermissionError, rbd.ImageNotFound):
+                _see_right_to_ask(connection)
+                # librbd looks up the name of each: in its pool, which may be closed to us, and
+                # where one that is half removed has none.
+                clones.append("of unknown name, maybe in a pool that this user cannot read")
+    return ", ".join(clones)
+
+
+def _see_right_to_ask(connection: Connection) -> None:
+    """See that the user may ask every pool for clones: librbd does that before it finds any.
+
+    Raises:
+        rados.PermissionError: It may not.
+    """
+    nothing = bytes(8) + packed("") + bytes(8)  # no pool, image and snapshot
+    for name in connection.rados.list_pools():
+        with contextlib.suppress(rados.ObjectNotFound), connection.other_pool(name, "") as pool:
+            pool.execute("rbd_children", "rbd", "get_children", nothing)
+
+
+def _told(clone: dict[str, Any]) -> str:
+    names = clone["pool"], clone["pool_namespace"], clone["image"]
+    return "/".join(filter(None, names)) + (" (in the trash)" if clone["trash"] else "")
 
 
 def _hide(pool: Any, name: str, hidden: str, internal: str) -> None:  # noqa: ANN401 - no types

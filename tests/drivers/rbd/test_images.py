@@ -151,6 +151,21 @@ def test_a_clone_of_any_snapshot_keeps_an_image_by_whichever_location(pool, open
     assert pool.images() == set()
 
 
+def test_a_clone_in_the_trash_keeps_an_image(pool, open_rbd, image):
+    store = open_rbd(pool)
+    location = store.add("parent", image).location
+    with pool.opened() as (rbd, opened):
+        rbd.RBD().clone(opened, "parent", "snap", opened, "child", features=61)
+        rbd.RBD().trash_move(opened, "child")
+        with pytest.raises(storekit.InUse, match=r"child \(in the trash\)"):
+            store.delete(location)
+        assert store.get(location).read() == image
+        (child,) = rbd.RBD().trash_list(opened)
+        rbd.RBD().trash_remove(opened, child["id"])
+    store.delete(location)
+    assert pool.images() == set()
+
+
 def test_with_trash_an_image_that_has_clones_goes_there(pool, open_rbd, image):
     store = open_rbd(pool, copy_mode="clone", trash=True)
     stored = store.add("parent", image)

@@ -16,7 +16,7 @@ from servers import ceph
 from servers.required import require
 
 import storekit
-from storekit import Forbidden, Unavailable
+from storekit import Forbidden, InUse, Unavailable
 
 from .conftest import MIB, SETTINGS
 
@@ -109,6 +109,24 @@ def test_a_user_with_the_rights_of_the_page_can_do_everything(locked, place, ima
         assert list(store.list()) == []
     with pytest.raises((Forbidden, storekit.NotAuthenticated)):
         storekit.open_store("rbd", pool="other", **options).add("a", image)
+
+
+def test_a_clone_in_a_pool_that_the_user_cannot_read_keeps_an_image(locked, place, image):
+    locked.make_pool("mine")
+    locked.make_pool("theirs")
+    rights = {"mon": "profile rbd", "osd": "profile rbd pool=mine"}
+    keyring = locked.make_user("mine", **rights)
+    options = {"conf_file": locked.conf, "user": "mine", "keyring": keyring}
+    with storekit.open_store("rbd", pool="mine", **options) as store:
+        location = store.add("parent", image).location
+        run("rbd clone mine/parent@snap theirs/child")
+        with pytest.raises(InUse, match="cannot read"):
+            store.delete(location)
+        assert store.get(location).read() == image
+    with storekit.open_store("rbd", pool="mine", trash=True, **options) as store:
+        store.delete(location)
+        assert list(store.list()) == []
+    assert "parent" in run("rbd trash ls mine")
 
 
 def capacity_of(store):
