@@ -139,16 +139,29 @@ def commit(pool: Any, hidden: str, name: str, internal: str, limits: Limits) -> 
     try:
         with claimed(pool, internal, limits) as claim:
             _take(pool, name, internal)
-            if not claim.holds():
-                if still_there(pool, internal):
-                    raise OutcomeUnknown(RECLAIMED, hint=TOO_SHORT)
-                drop_name(pool, name, internal)
-                raise Unavailable(RECLAIMED, hint=TOO_SHORT)
+            try:
+                _see_claimed(claim, pool, name, internal)
+            except FAILURES as error:
+                raise OutcomeUnknown("it is visible, but maybe reclaimed") from error
             # The image is there. What fails now is done by whoever meets it.
             with contextlib.suppress(*FAILURES):
                 finish_rename(pool, hidden, name, internal)
     except InUse as error:
         raise Unavailable(RECLAIMED, hint=TOO_SHORT) from error
+
+
+def _see_claimed(claim: Claim, pool: Any, name: str, internal: str) -> None:  # noqa: ANN401 - no types
+    """See that nobody could reclaim an image while it took its name.
+
+    Raises:
+        Unavailable: Somebody has.
+        OutcomeUnknown: Somebody may be at it.
+    """
+    if not claim.holds():
+        if still_there(pool, internal):
+            raise OutcomeUnknown(RECLAIMED, hint=TOO_SHORT)
+        drop_name(pool, name, internal)
+        raise Unavailable(RECLAIMED, hint=TOO_SHORT)
 
 
 def _take(pool: Any, name: str, internal: str) -> None:  # noqa: ANN401 - rados has no types

@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 35.0
 _PAUSE = 0.05
 _LOCK = "rbd_lock"  # RBD_LOCK_NAME: of whoever writes to the image
+_SILENCE = "no answer came, and none to the question after it"
 _USER_SNAPSHOT = 0  # RBD_SNAP_NAMESPACE_TYPE_USER
 
 
@@ -75,17 +76,19 @@ def delete(
             if time.monotonic() > end:
                 raise
         time.sleep(_PAUSE)
-    with connection.reading(hidden, snapshot) as image:
-        clones = _clones_of(connection, image)
+    try:
+        with connection.reading(hidden, snapshot) as image:
+            clones = _clones_of(connection, image)
+        if not clones:
+            destroy(connection, hidden)
+    except FAILURES as error:
+        # It is gone for everybody; leftovers finds what is left of it.
+        _log.debug("%s is deleted, but its data is not gone yet: %s", name, error)
+        return
     if clones:
         take_name(pool, name, internal)
         finish_rename(pool, hidden, name, internal)
         raise InUse("somebody cloned the image meanwhile")
-    try:
-        destroy(connection, hidden)
-    except FAILURES as error:
-        # It is gone for everybody; leftovers finds what is left of it.
-        _log.debug("%s is deleted, but its data is not gone yet: %s", name, error)
 
 
 def destroy(connection: Connection, name: str) -> None:
@@ -217,7 +220,15 @@ def _hide(pool: Any, name: str, hidden: str, internal: str) -> None:  # noqa: AN
         change_directory(pool, listed or name, hidden, internal)
     except FAILURES as error:
         _see_whether(pool, hidden, internal, error)
-    drop_name(pool, name, internal)
+    try:
+        drop_name(pool, name, internal)
+    except FAILURES as error:
+        try:
+            hidden_by_now = internal_id(pool, name) != internal
+        except FAILURES:
+            raise OutcomeUnknown(_SILENCE) from error
+        if not hidden_by_now:
+            raise
 
 
 def _see_whether(pool: Any, hidden: str, internal: str, error: Exception) -> None:  # noqa: ANN401 - no types
@@ -234,7 +245,7 @@ def _see_whether(pool: Any, hidden: str, internal: str, error: Exception) -> Non
             return
         drop_name(pool, hidden, internal)
     except FAILURES:
-        raise OutcomeUnknown("no answer came, and none to the question after it") from error
+        raise OutcomeUnknown(_SILENCE) from error
     if isinstance(error, rados.ObjectNotFound):
         raise NotFound("there is no such image") from error
     raise error

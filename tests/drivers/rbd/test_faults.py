@@ -1,6 +1,7 @@
 """What the cluster does, and what the caller is told, in time."""
 
 import contextlib
+import errno
 import signal
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from servers import ceph
 from servers.daemons import frozen
 
-from storekit import InUse, StorageFull, Timeout, Unavailable
+from storekit import InUse, OutcomeUnknown, StorageFull, Timeout, Unavailable
 
 from .conftest import MIB, Pool, shut_out
 
@@ -195,6 +197,91 @@ def test_a_client_that_is_shut_out_in_a_read_goes_on_with_a_new_connection(pool,
         shut_out(pool, store)
         assert first + Within(reader.read).result(BUDGET) == longer
     assert store.get_size(location) == len(longer)
+
+
+def shut_out_by_now(pool, store):
+    """Have the cluster refuse a client, and wait until it does."""
+    shut_out(pool, store)
+    theirs = store.opening.ready()._cluster._connections.get().pool
+    end = time.monotonic() + 30
+    with contextlib.suppress(ceph.load_bindings()[0].ConnectionShutdown):
+        while time.monotonic() < end:
+            theirs.stat("rbd_directory")
+        raise AssertionError("it is not shut out")
+
+
+def test_an_add_whose_claim_cannot_be_seen_when_it_is_visible_is_unknown(
+    pool, open_rbd, image, monkeypatch
+):
+    from storekit.drivers.rbd import commit
+    from storekit.drivers.rbd.names import take_name
+
+    def take_and_lose(*arguments):
+        take_name(*arguments)
+        shut_out_by_now(pool, store)
+
+    store = open_rbd(pool, **LIMITS)
+    monkeypatch.setattr(commit, "take_name", take_and_lose)
+    with pytest.raises(OutcomeUnknown, match="visible"):
+        store.add("a", image)
+    again = open_rbd(pool)
+    (found,) = again.list()
+    assert again.get(found.location).read() == image
+    again.delete(found.location)
+    assert pool.images() == set()
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_delete_that_is_shut_out_at_its_last_step_is_unknown(done, pool, open_rbd, monkeypatch):
+    from storekit.drivers.rbd import removal
+    from storekit.drivers.rbd.names import drop_name
+
+    def lose(*arguments):
+        if done:
+            drop_name(*arguments)
+        shut_out_by_now(pool, store)
+        drop_name(*arguments)
+
+    store, again = open_rbd(pool, **LIMITS), open_rbd(pool)
+    location = store.add("a", b"image").location
+    with monkeypatch.context() as patched:
+        patched.setattr(removal, "drop_name", lose)
+        with pytest.raises(OutcomeUnknown, match="no answer"):
+            store.delete(location)
+    assert len(list(again.list())) == (not done)
+    if not done:
+        again.delete(location)
+    settled(again, pool)
+
+
+def test_a_delete_whose_last_answer_is_lost_looks_whether_it_was_done(pool, open_rbd, monkeypatch):
+    from storekit.drivers.rbd import removal
+    from storekit.drivers.rbd.names import drop_name
+
+    def lose(*arguments):
+        drop_name(*arguments)
+        raise removal.rados.TimedOut("lost", errno.ETIMEDOUT)
+
+    store = open_rbd(pool, **LIMITS)
+    location = store.add("a", b"image").location
+    monkeypatch.setattr(removal, "drop_name", lose)
+    store.delete(location)
+    assert pool.images() == set()
+
+
+def test_a_delete_that_is_shut_out_when_the_name_is_gone_is_done(pool, open_rbd, monkeypatch):
+    from storekit.drivers.rbd import removal
+    from storekit.drivers.rbd.names import drop_name
+
+    def drop_and_lose(*arguments):
+        drop_name(*arguments)
+        shut_out_by_now(pool, store)
+
+    store = open_rbd(pool, **LIMITS)
+    location = store.add("a", b"image").location
+    monkeypatch.setattr(removal, "drop_name", drop_and_lose)
+    store.delete(location)
+    settled(open_rbd(pool), pool)
 
 
 def test_a_cluster_that_is_full_says_so_in_time(disk, pool, open_rbd, image):
