@@ -60,17 +60,18 @@ def delete(
     end = time.monotonic() + patience
     while True:
         internal, clones = _at_rest(connection, name, snapshot, end)
-        if clones and trash:
-            rbd.RBD().trash_move(pool, name)
-            return
-        if clones:
+        if clones and not trash:
             raise InUse(
                 f"the image has clones: {clones}",
                 hint="flatten or delete them, or set trash = true",
             )
         try:
             with claimed(pool, internal, limits):
-                _hide(pool, name, hidden, internal)
+                listed = _listed_name(pool, name, internal)
+                if clones:
+                    rbd.RBD().trash_move(pool, name)
+                    return
+                _hide(pool, name, listed, hidden, internal)
             break
         except InUse:
             if time.monotonic() > end:
@@ -201,12 +202,11 @@ def _told(clone: dict[str, Any]) -> str:
     return "/".join(filter(None, names)) + (" (in the trash)" if clone["trash"] else "")
 
 
-def _hide(pool: Any, name: str, hidden: str, internal: str) -> None:  # noqa: ANN401 - no types
-    """Take an image's name away. Of several who do so one succeeds.
+def _listed_name(pool: Any, name: str, internal: str) -> str:  # noqa: ANN401 - rados has no types
+    """Tell by which name the directory lists an image; finish a rename of it.
 
     Raises:
-        NotFound: Somebody else was faster.
-        OutcomeUnknown: It cannot be seen who was.
+        NotFound: The name is not its any more: somebody else was faster.
     """
     if internal_id(pool, name) != internal:
         raise NotFound("there is no such image")
@@ -215,9 +215,19 @@ def _hide(pool: Any, name: str, hidden: str, internal: str) -> None:  # noqa: AN
         finish_rename(pool, listed, name, internal)
         # Still another one, where the removal of another tool was killed.
         listed = directory_name(pool, internal)
+    return listed or name
+
+
+def _hide(pool: Any, name: str, listed: str, hidden: str, internal: str) -> None:  # noqa: ANN401 - no types
+    """Take an image's name away. Of several who do so one succeeds.
+
+    Raises:
+        NotFound: Somebody else was faster.
+        OutcomeUnknown: It cannot be seen who was.
+    """
     take_name(pool, hidden, internal)
     try:
-        change_directory(pool, listed or name, hidden, internal)
+        change_directory(pool, listed, hidden, internal)
     except FAILURES as error:
         _see_whether(pool, hidden, internal, error)
     try:

@@ -267,6 +267,19 @@ def test_an_image_whose_writer_was_killed_when_it_was_visible_can_be_deleted(poo
     assert pool.images() == set()
 
 
+def test_with_trash_an_image_that_somebody_makes_visible_waits_for_him(pool, open_rbd):
+    store = open_rbd(pool, trash=True, io_timeout=1)
+    location = store.add("parent", b"image").location
+    with pool.opened() as (rbd, opened):
+        rbd.RBD().clone(opened, "parent", "snap", opened, "child", features=61)
+        with rbd.Image(opened, "parent", read_only=True) as image:
+            header = f"rbd_header.{image.id()}"
+        opened.lock_exclusive(header, "storekit", "of another", "", 60)
+        with pytest.raises(InUse, match="makes it visible"):
+            store.delete(location)
+    assert store.get(location).read() == b"image"
+
+
 def test_a_lock_that_a_dead_cluster_did_not_take_back_hinders_no_reclaim(pool, open_rbd):
     store = open_rbd(pool, upload_idle=0)
     name = ".storekit-0.a"

@@ -178,6 +178,44 @@ def test_with_trash_an_image_that_has_clones_goes_there(pool, open_rbd, image):
     assert list(store.leftovers(timedelta(0))) == []
 
 
+def test_with_trash_an_image_whose_rename_was_not_finished_goes_there(pool, open_rbd):
+    store = open_rbd(pool, trash=True)
+    location = store.add("parent", b"image").location
+    hidden = ".storekit-0.parent"
+    with pool.opened() as (rbd, opened):
+        rbd.RBD().clone(opened, "parent", "snap", opened, "child", features=61)
+        internal = opened.read("rbd_id.parent")
+        words = [struct.pack("<I", len(name)) + name for name in (b"parent", hidden.encode())]
+        opened.execute("rbd_directory", "rbd", "dir_rename_image", b"".join(words) + internal)
+        opened.write_full(f"rbd_id.{hidden}", internal)
+        store.delete(location)
+        assert [item["name"] for item in rbd.RBD().trash_list(opened)] == ["parent"]
+    assert pool.images() == {"child"}
+    assert not pool.objects() & {"rbd_id.parent", f"rbd_id.{hidden}"}
+
+
+def test_with_trash_no_other_image_goes_there(pool, open_rbd, monkeypatch):
+    from storekit.drivers.rbd import removal
+
+    store, other = open_rbd(pool, trash=True), open_rbd(pool, trash=True)
+    location = store.add("parent", b"image").location
+    with pool.opened() as (rbd, opened):
+        rbd.RBD().clone(opened, "parent", "snap", opened, "child", features=61)
+
+    def replace(*arguments):
+        monkeypatch.undo()
+        found = at_rest(*arguments)
+        other.delete(location)
+        other.add("parent", b"another")
+        return found
+
+    at_rest = removal._at_rest
+    monkeypatch.setattr(removal, "_at_rest", replace)
+    with pytest.raises(storekit.NotFound):
+        store.delete(location)
+    assert store.get(location).read() == b"another"
+
+
 def test_a_deep_copy_is_by_itself_and_keeps_its_digests(pool, open_rbd, image):
     store = open_rbd(pool)
     stored = store.add("parent", image)
