@@ -310,6 +310,7 @@ class RbdDriver(Driver):
             with self._new(connection, image_id) as hidden:
                 origin = place, _name_of(location), snapshot
                 if not copied(connection, origin, hidden, self.config):
+                    _clear(connection, hidden, image_id)
                     return None
                 with connection.writing(hidden) as image:
                     upload.seal(image, {})
@@ -333,9 +334,7 @@ class RbdDriver(Driver):
             try:
                 yield hidden
             except BaseException as error:
-                # What cannot be removed now is found by leftovers.
-                with contextlib.suppress(*FAILURES):
-                    removal.discard(connection, hidden, image_id)
+                _clear(connection, hidden, image_id)
                 if number_of(error) == errno.ENOENT and not connection.is_gone():
                     raise Unavailable(RECLAIMED, hint=TOO_SHORT) from error
                 raise
@@ -349,6 +348,12 @@ class RbdDriver(Driver):
     def _location(self, image_id: str) -> Location:
         fsid = str(self._fsid)
         return Location.build("rbd", fsid, self._place, image_id, upload.SNAPSHOT)
+
+
+def _clear(connection: Connection, hidden: str, image_id: str) -> None:
+    # What cannot be removed now is found by leftovers.
+    with contextlib.suppress(*FAILURES):
+        removal.discard(connection, hidden, image_id)
 
 
 def _refuse_taken(connection: Connection, image_id: str) -> None:

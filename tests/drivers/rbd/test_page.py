@@ -129,6 +129,26 @@ def test_a_clone_in_a_pool_that_the_user_cannot_read_keeps_an_image(locked, plac
     assert "parent" in run("rbd trash ls mine")
 
 
+def test_a_copy_that_the_rights_do_not_allow_leaves_nothing(locked, place, image):
+    for name in ("target", "origin", "origin-data"):
+        locked.make_pool(name)
+    with storekit.open_store(
+        "rbd", pool="origin", data_pool="origin-data", conf_file=locked.conf
+    ) as store:
+        stored = store.add("a", image)
+    rights = "profile rbd pool=target, profile rbd-read-only pool=origin"
+    keyring = locked.make_user("copier", mon="profile rbd", osd=rights)
+    options = {"conf_file": locked.conf, "user": "copier", "keyring": keyring}
+    with (
+        storekit.open_store("rbd", pool="origin", **options) as origin,
+        storekit.open_store("rbd", pool="target", **options) as target,
+    ):
+        with pytest.raises(Forbidden):  # to be read, when it is streamed
+            origin.copy(stored.location, to=target, digests=stored.digests)
+        assert list(target.list()) == []
+    assert run("rbd ls target") == ""
+
+
 def capacity_of(store):
     """Ask until the manager has heard of the pool, which is new."""
     end = time.monotonic() + 30
