@@ -118,6 +118,9 @@ class Connection:
                 thread.submit(self.rados.connect).result()
             self.fsid = str(self.rados.get_fsid())
             self.pool = self._open_pool(options.pool, options.namespace)
+            if options.data_pool is not None:
+                with self.other_pool(options.data_pool, ""):
+                    pass  # it is there
         except FAILURES as error:
             self._end()
             raise fault_of(error, connecting=True) or error from error
@@ -141,11 +144,19 @@ class Connection:
         """See whether the pool answers, and whether our user may read it.
 
         Raises:
-            Unavailable: It was deleted: nothing is found in it, and it lists as empty.
+            Unavailable: It was deleted: nothing is found in it, and it lists as empty. Or it has
+                no such namespace.
             Error: It does not.
         """
-        with contextlib.suppress(rados.ObjectNotFound):
+        try:
             self.pool.stat("rbd_directory")
+        except rados.ObjectNotFound as error:
+            # A namespace has it from when it was made, and a pool from its first image.
+            if self.pool.get_namespace() and not self.is_gone():
+                raise Unavailable(
+                    "the namespace is not there",
+                    hint="make it: rbd namespace create POOL/NAMESPACE",
+                ) from error
         if self.is_gone():
             raise gone()
 

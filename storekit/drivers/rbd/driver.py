@@ -78,10 +78,10 @@ class RbdDriver(Driver):
             self.narrow(Capability.IN_USE_GUARD, "trash = true: what is in use can be deleted")
 
     def open(self) -> None:
-        """Connect, and see whether the pool is there.
+        """Connect, and see whether the pool is there, with its namespace and the pool for the data.
 
         Raises:
-            Unavailable: It is not, or nobody answers.
+            Unavailable: One is not, or nobody answers.
             NotAuthenticated: The cluster does not accept the user.
         """
         with self._cluster.use() as connection:

@@ -11,6 +11,8 @@ from servers.required import require
 import storekit
 from storekit import Capability, ConfigurationError, DriverLoadError, Location
 
+from .conftest import Pool
+
 FSID = "b9ef2b0e-3f1c-4a4e-9a38-2f1d6a0c7f11"
 
 
@@ -59,6 +61,18 @@ def test_a_configuration_file_that_is_missing_is_told(tmp_path):
 def test_a_pool_that_is_missing_is_told(cluster):
     with pytest.raises(storekit.Unavailable, match="check pool"):
         storekit.open_store("rbd", name="blocks", pool="nowhere", conf_file=cluster.conf)
+
+
+def test_a_data_pool_that_is_missing_is_told(cluster):
+    name = Pool(cluster).name
+    with pytest.raises(storekit.Unavailable, match="check pool, data_pool"):
+        storekit.open_store("rbd", pool=name, data_pool="nowhere", conf_file=cluster.conf)
+
+
+def test_a_namespace_that_is_missing_is_told(cluster):
+    name = Pool(cluster).name
+    with pytest.raises(storekit.Unavailable, match="rbd namespace create"):
+        storekit.open_store("rbd", pool=name, namespace="nowhere", conf_file=cluster.conf)
 
 
 def test_trash_takes_the_guard_away():
