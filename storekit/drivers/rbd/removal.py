@@ -21,6 +21,7 @@ from storekit.drivers.rbd.names import (
     hidden_name,
     internal_id,
     packed,
+    still_there,
     take_name,
 )
 from storekit.errors import InUse, NotFound, OutcomeUnknown
@@ -178,6 +179,8 @@ def _clones_of(connection: Connection, image: Any) -> str:  # noqa: ANN401 - rbd
             try:
                 clones += [_told(clone) for clone in image.list_children2()]
             except (rbd.PermissionError, rbd.ImageNotFound):
+                if not still_there(connection.pool, str(image.id()), snapshot["id"]):
+                    raise  # somebody else deletes it
                 _see_right_to_ask(connection)
                 # librbd looks up the name of each: in its pool, which may be closed to us, and
                 # where one that is half removed has none.
