@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import threading
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from storekit.capabilities import GATES, Capability
 from storekit.errors import Duplicate, InUse, NotFound, StoreClosed, StoreError, Unavailable
+from storekit.perprocess import ProcessLock
 from storekit.secrecy import blot
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ class Opening:
     ) -> None:
         self._make = make
         self._translate = translate
-        self._lock = threading.RLock()
+        self._lock = ProcessLock()
         self._driver: Driver | None = None
         self._chosen: dict[Capability, str] = {}  # what the options alone have withdrawn
+        self._process: int | None = None  # which has begun to open it
         self._opened = False
         self._closed = False
         # Apart: a store that is down still knows which locations are its own.
@@ -63,7 +65,7 @@ class Opening:
         driver = self._driver
         if driver is not None and not self._closed:
             return driver
-        with self._lock:
+        with self._lock.here():
             if self._closed:
                 raise StoreClosed("the store is closed")
             if self._driver is None:
@@ -85,11 +87,14 @@ class Opening:
         driver = self._driver
         if driver is not None and self._opened and not self._closed:
             return driver
-        with self._lock:
+        with self._lock.here():
             if not self._opened and not self._closed:
                 self._opening.check()
-                if self._opening.failures:
-                    self._driver = None  # made while it was down: secrets may be others by now
+                if self._opening.failures or self._process not in {None, os.getpid()}:
+                    # Made while it was down: secrets may be others by now. Or the process was
+                    # forked while another thread opened it.
+                    self._driver = None
+                self._process = os.getpid()
                 self._open(self.instance())
             return self.instance()
 
@@ -113,7 +118,7 @@ class Opening:
 
     def close(self) -> None:
         """Close the driver for good. May be called twice."""
-        with self._lock:
+        with self._lock.here():
             if self._opened and not self._closed and self._driver is not None:
                 self._closed = True
                 self._driver.close()

@@ -5,11 +5,23 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Generic, TypeVar
 
-__all__ = ["PerProcess"]
+__all__ = ["PerProcess", "ProcessLock"]
 
 T = TypeVar("T")
+
+
+class ProcessLock:
+    """A lock of each process: of its parent's, a thread that a forked child has not may hold it."""
+
+    def __init__(self) -> None:
+        self._locks: dict[int, threading.RLock] = {}
+
+    def here(self) -> AbstractContextManager[bool]:
+        """Give this process's. Its thread may take it again."""
+        return self._locks.setdefault(os.getpid(), threading.RLock())
 
 
 class PerProcess(Generic[T]):
@@ -23,7 +35,7 @@ class PerProcess(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._made: T | None = None
         self._process = 0
 
@@ -33,7 +45,7 @@ class PerProcess(Generic[T]):
         Returns:
             The one that was made here; what ``make`` raises goes through.
         """
-        with self._lock:
+        with self._lock.here():
             if self._made is None or self._process != os.getpid():
                 self._made = self._make()
                 self._process = os.getpid()
@@ -45,6 +57,6 @@ class PerProcess(Generic[T]):
         Returns:
             It; None if this process made none.
         """
-        with self._lock:
+        with self._lock.here():
             made, self._made = self._made, None
             return made if self._process == os.getpid() else None

@@ -184,3 +184,43 @@ def test_a_store_that_failed_before_the_fork_recovers_in_the_child(tmp_path):
     wait(forked(child))
     """
     run(code, "depot", tmp_path / "later")
+
+
+def test_a_child_is_not_held_by_a_thread_of_its_parent_that_opens_the_store(tmp_path):
+    code = """
+    import signal, threading
+    from storekit.perprocess import PerProcess
+
+    parent, begun, end = os.getpid(), threading.Event(), threading.Event()
+
+    def slow():
+        if os.getpid() == parent:
+            begun.set()
+            end.wait(30)
+        return os.getpid()
+
+    class Slow(ShelfDriver):
+        def open(self):
+            assert not hasattr(self, "opened")
+            self.opened = slow()
+            super().open()
+
+    def child():
+        signal.alarm(20)
+        assert lazy.get() == os.getpid()
+        use(stores, "child")
+
+    for lazy, act in ((PerProcess(slow), "get"), (PerProcess(os.getpid), "open")):
+        begun.clear(); end.clear()
+        stores = Stores({"s": {"driver": Slow}})
+        opening = lazy.get if act == "get" else lambda: stores["s"].state
+        thread = threading.Thread(target=opening)
+        thread.start()
+        assert begun.wait(30)
+        one = forked(child)
+        wait(one)
+        end.set()
+        thread.join()
+        use(stores, "parent")
+    """
+    run(code, "shelf", tmp_path)

@@ -7,7 +7,6 @@ unknown to others. Only the server can tell; so it is asked once, by writes that
 from __future__ import annotations
 
 import copy
-import threading
 from contextlib import suppress
 
 from botocore.exceptions import ClientError
@@ -16,6 +15,7 @@ from storekit.arguments import RESERVED_PREFIX
 from storekit.drivers.s3.bucket import Bucket
 from storekit.drivers.s3.faults import status_of
 from storekit.errors import StoreError
+from storekit.perprocess import ProcessLock
 
 __all__ = ["Conditional"]
 
@@ -37,7 +37,7 @@ class Conditional:
         """Whether the server honours them; None until it was asked."""
         self.key = prefix + _KEY
         """The key of the object that it is asked with."""
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._failure: Exception | None = None  # of the last who asked
 
     def find_out(self, bucket: Bucket) -> bool:
@@ -53,7 +53,7 @@ class Conditional:
             Whether it honours them.
         """
         known = self._failure
-        with self._lock:
+        with self._lock.here():
             if self.honoured is None:
                 if self._failure is not None and self._failure is not known:
                     raise copy.copy(self._failure)
