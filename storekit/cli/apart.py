@@ -208,7 +208,7 @@ def chosen_harness(store: str | None, harness: str | None, config: Path | None) 
     Raises:
         ConfigurationError: There is no such store, or harness.
     """
-    from storekit.testing.settings import harness_named, harness_of_store  # noqa: PLC0415
+    from storekit.testing.settings import harness_named, harness_of_store  # noqa: PLC0415 - only for the kit
 
     if harness is not None:
         sys.path.insert(0, "")  # a command looks where it stands, as python -m does
@@ -217,7 +217,7 @@ def chosen_harness(store: str | None, harness: str | None, config: Path | None) 
 
 
 def _answered(order: Order, tell: Tell) -> Answer:
-    from storekit.testing import reports, runner, waivers  # noqa: PLC0415
+    from storekit.testing import reports, runner, waivers  # noqa: PLC0415 - only for the kit
 
     kind = chosen_harness(order.store, order.harness, order.config)
     known = {item.id for item in runner.cases_for(kind)}
@@ -249,7 +249,7 @@ def _answered(order: Order, tell: Tell) -> Answer:
 
 
 def _failed(error: Exception, *, debug: bool) -> NoReport:
-    from storekit.testing.watchdog import Hung  # noqa: PLC0415
+    from storekit.testing.watchdog import Hung  # noqa: PLC0415 - only for the kit
 
     trace = traceback.format_exc() if debug else ""
     if isinstance(error, Hung):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import click
 
 from storekit.capabilities import GATES, Capability, Limits
@@ -34,8 +37,7 @@ def stores(session: Session) -> None:
                         "driver": configured[name].driver,
                         "default": name == configured.default,
                         "state": configured[name].state,
-                        "hint": _hint(configured[name]),
-                        **_abilities(configured[name]),
+                        **_abilities(configured[name])._asdict(),
                     }
                     for name in configured
                 ]
@@ -54,44 +56,35 @@ def drivers(session: Session) -> None:
     output.table(["DRIVER", "VERSION", "DISTRIBUTION", "STATE"], rows)
 
 
-def _abilities(store: Store) -> dict[str, object]:
-    """Tell what a store can do; nothing, and no limits, of one that cannot be opened."""
-    capabilities = Capability(0)
-    withdrawn: dict[Capability, str] = {}
-    limits: Limits | None = None
-    try:
-        capabilities = store.capabilities
-        withdrawn = store.withdrawn
-        limits = store.limits
-    except StoreError:
-        pass  # its state says why
-    return {"capabilities": capabilities, "withdrawn": withdrawn, "limits": limits}
+class _Abilities(NamedTuple):
+    """What a store can do; nothing, no limits, and the next step, of one that cannot be opened."""
+
+    hint: str | None
+    capabilities: Capability
+    withdrawn: Mapping[Capability, str]
+    limits: Limits | None
 
 
-def _hint(store: Store) -> str | None:
-    """Tell the next step of whoever has a store that cannot be opened."""
+def _abilities(store: Store) -> _Abilities:
     try:
-        _ = store.capabilities  # which opens it
-    except StoreError as error:
-        return error.hint
-    return None
+        return _Abilities(None, store.capabilities, store.withdrawn, store.limits)
+    except StoreError as error:  # its state says why
+        return _Abilities(error.hint, Capability(0), {}, None)
 
 
 def _show_store(store: Store, *, default: bool, first: bool) -> None:
-    state, hint = store.state, _hint(store)
-    shown = output.one_line(f"{state} ({hint})" if hint else state)
+    state, abilities = store.state, _abilities(store)
+    shown = output.one_line(f"{state} ({abilities.hint})" if abilities.hint else state)
     coloured = click.style(shown, fg=_COLOURS.get(state.partition(":")[0]))
     title = click.style(store.name, bold=True) + (" (default)" if default else "")
     if not first:
         output.line("")
     output.line(f"{title}  {store.driver}  {coloured}")
-    try:
-        capabilities = store.capabilities
-    except StoreError:
+    if abilities.limits is None:
         return
-    output.line(f"  can       {_names(capabilities & GATES)}")
-    output.line(f"  promises  {_names(capabilities & ~GATES)}")
-    for flag, reason in store.withdrawn.items():
+    output.line(f"  can       {_names(abilities.capabilities & GATES)}")
+    output.line(f"  promises  {_names(abilities.capabilities & ~GATES)}")
+    for flag, reason in abilities.withdrawn.items():
         output.line(f"  cannot    {flag.name}: {output.one_line(reason)}")
 
 
