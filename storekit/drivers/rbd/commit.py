@@ -27,7 +27,7 @@ from storekit.drivers.rbd.names import (
 )
 from storekit.errors import Duplicate, InUse, NotFound, OutcomeUnknown, Unavailable
 
-__all__ = ["RECLAIMED", "TOO_SHORT", "Claim", "claimed", "commit", "longest"]
+__all__ = ["RECLAIMED", "SILENCE", "TOO_SHORT", "Claim", "claimed", "commit", "longest"]
 
 _LOCK = "storekit"
 _LONGEST = 10.0  # seconds that a claim is asked for, at most
@@ -36,6 +36,7 @@ _LONGEST = 10.0  # seconds that a claim is asked for, at most
 _LONGER = 5
 _MUST_RENEW = 2  # LIBRADOS_LOCK_FLAG_MUST_RENEW, which the bindings do not name
 RECLAIMED = "the upload was reclaimed meanwhile"
+SILENCE = "no answer came, and none to the question after it"
 TOO_SHORT = "add the image again; was this process stopped for long?"
 
 
@@ -180,7 +181,7 @@ def _take(pool: Any, name: str, internal: str) -> None:  # noqa: ANN401 - rados 
         try:
             winner = internal_id(pool, name)
         except FAILURES:
-            raise OutcomeUnknown("no answer came, and none to the question after it") from error
+            raise OutcomeUnknown(SILENCE) from error
         if winner is None:
             raise
         if winner != internal:

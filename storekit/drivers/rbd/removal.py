@@ -10,7 +10,7 @@ from typing import Any
 from storekit.capabilities import Limits
 from storekit.drivers.rbd.bindings import rados, rbd
 from storekit.drivers.rbd.cluster import Connection
-from storekit.drivers.rbd.commit import claimed, longest
+from storekit.drivers.rbd.commit import SILENCE, claimed, longest
 from storekit.drivers.rbd.faults import FAILURES
 from storekit.drivers.rbd.names import (
     change_directory,
@@ -35,7 +35,6 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 35.0
 _PAUSE = 0.05
 _LOCK = "rbd_lock"  # RBD_LOCK_NAME: of whoever writes to the image
-_SILENCE = "no answer came, and none to the question after it"
 _USER_SNAPSHOT = 0  # RBD_SNAP_NAMESPACE_TYPE_USER
 
 
@@ -239,7 +238,7 @@ def _hide(pool: Any, name: str, listed: str, hidden: str, internal: str) -> None
         try:
             hidden_by_now = internal_id(pool, name) != internal
         except FAILURES:
-            raise OutcomeUnknown(_SILENCE) from error
+            raise OutcomeUnknown(SILENCE) from error
         if not hidden_by_now:
             raise
 
@@ -258,7 +257,7 @@ def _see_whether(pool: Any, hidden: str, internal: str, error: Exception) -> Non
             return
         drop_name(pool, hidden, internal)
     except FAILURES:
-        raise OutcomeUnknown(_SILENCE) from error
+        raise OutcomeUnknown(SILENCE) from error
     if isinstance(error, rados.ObjectNotFound):
         raise NotFound("there is no such image") from error
     raise error
