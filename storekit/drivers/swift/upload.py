@@ -39,6 +39,7 @@ OCTETS = "application/octet-stream"
 _UNPROCESSABLE = 422
 _GATEWAY_TIMEOUT = 504
 _UNCERTAIN = frozenset({0, 500, 502, _GATEWAY_TIMEOUT})
+_TOO_SLOW = "add the image again; is upload_idle too short for whoever reclaims?"
 _SEGMENTS_GONE = frozenset({400, 404})  # what Swift says, and what radosgw does
 # Seconds that a write may take before it is looked at: of two slow ones Swift says yes to both.
 _SLOW = 1.0
@@ -175,10 +176,7 @@ class Upload:
         if error and not status and _leaves_doubt(error):
             raise OutcomeUnknown("no answer came, and the image is not there yet") from error
         if status in _SEGMENTS_GONE and not isinstance(error, Unavailable):
-            gone = Unavailable(
-                "segments of the upload are gone",
-                hint="add the image again; is upload_idle too short for whoever reclaims?",
-            )
+            gone = Unavailable("segments of the upload are gone", hint=_TOO_SLOW)
             gone.__cause__, error = error, gone
         self._is_not_there(error)
 
@@ -269,8 +267,10 @@ class Upload:
         mark = mark_of(first.container, self._prefix)
         try:
             # In this order: the mark goes when the segments are gone.
-            gone = self._account.find(mark.container, mark.name) is not None
-            gone = gone or self._account.find(first.container, first.name) is None
+            gone = (
+                self._account.find(mark.container, mark.name) is not None
+                or self._account.find(first.container, first.name) is None
+            )
         except StoreError as lost:
             raise OutcomeUnknown("whether the image is whole cannot be found out") from lost
         if gone:
@@ -280,10 +280,7 @@ class Upload:
             error = failure_of(delete) if ours else None
             if error is not None and not isinstance(error, NotFound):
                 raise OutcomeUnknown("an image without segments could not be removed") from error
-            raise Unavailable(
-                "segments of the upload were reclaimed",
-                hint="add the image again; is upload_idle too short for whoever reclaims?",
-            )
+            raise Unavailable("segments of the upload were reclaimed", hint=_TOO_SLOW)
 
     def _remove(self) -> None:
         try:
