@@ -6,7 +6,6 @@ unknown to others. Only the server can tell; so it is asked once, by writes that
 
 from __future__ import annotations
 
-import copy
 from contextlib import suppress
 
 from botocore.exceptions import ClientError
@@ -15,7 +14,7 @@ from storekit.arguments import RESERVED_PREFIX
 from storekit.drivers.s3.bucket import Bucket
 from storekit.drivers.s3.faults import status_of
 from storekit.errors import StoreError
-from storekit.perprocess import ProcessLock
+from storekit.once import Once
 
 __all__ = ["Conditional"]
 
@@ -33,18 +32,17 @@ class Conditional:
     """
 
     def __init__(self, honoured: bool | None, prefix: str) -> None:
-        self.honoured = honoured
-        """Whether the server honours them; None until it was asked."""
+        self._answer = Once(honoured)
         self.key = prefix + _KEY
         """The key of the object that it is asked with."""
-        self._lock = ProcessLock()
-        self._failure: Exception | None = None  # of the last who asked
+
+    @property
+    def honoured(self) -> bool | None:
+        """Whether the server honours them; None until it was asked."""
+        return self._answer.known
 
     def find_out(self, bucket: Bucket) -> bool:
         """Ask the server, unless that was done already.
-
-        Whoever waits here for another who asks shares its failure. Asked by one after the other,
-        a server that is down would keep the last for as long as all of them together.
 
         Args:
             bucket: The bucket; one empty object of ours stays in it.
@@ -52,17 +50,7 @@ class Conditional:
         Returns:
             Whether it honours them.
         """
-        known = self._failure
-        with self._lock.here():
-            if self.honoured is None:
-                if self._failure is not None and self._failure is not known:
-                    raise copy.copy(self._failure)
-                try:
-                    self.honoured = self._ask(bucket)
-                except Exception as error:
-                    self._failure = copy.copy(error)  # without what its traceback keeps
-                    raise
-            return self.honoured
+        return self._answer.get(lambda: self._ask(bucket))
 
     def _ask(self, bucket: Bucket) -> bool:
         # The object may be there from an earlier time; then the first write fails.

@@ -62,24 +62,24 @@ class Account:
         """
         return Account(self._wire, identity, self._limits, self.name(), shared=self._shared)
 
-    def facts(self, url: str) -> Facts | None:
+    def facts(self, url: str) -> Facts:
         """Ask the server what it is, by its ``/info``.
 
         Args:
             url: As of ``url``.
 
         Returns:
-            What it says; None where there is no answer just now.
+            What it says; nothing where it has no such page.
+
+        Raises:
+            StoreError: There is no answer just now.
         """
         parts = urlsplit(url)
         clock = Clock(self._limits.io_timeout)
-        try:
-            reply = self._wire.send("GET", f"{parts.scheme}://{parts.netloc}/info", {}, clock=clock)
-            body = reply.finish(clock)
-        except StoreError:
-            return None
+        reply = self._wire.send("GET", f"{parts.scheme}://{parts.netloc}/info", {}, clock=clock)
+        body = reply.finish(clock)
         if reply.status >= _SERVER_ERROR:
-            return None
+            raise refused("GET", reply.status, reply.headers, body)
         return Facts.of(body) if reply.status < _REDIRECT else Facts()
 
     def name(self) -> str:

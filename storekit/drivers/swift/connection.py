@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 
 from storekit.capabilities import Limits
@@ -21,7 +19,8 @@ from storekit.drivers.swift.identity import (
 from storekit.drivers.swift.options import Options
 from storekit.drivers.swift.trusts import trusted
 from storekit.drivers.swift.wire import Wire
-from storekit.errors import NotAuthenticated
+from storekit.errors import NotAuthenticated, StoreError
+from storekit.once import Once
 
 __all__ = ["Connection"]
 
@@ -38,8 +37,7 @@ class Connection:
         self._options = options
         self._limits = limits
         self.wire = Wire(options, limits)
-        self._lock = threading.Lock()
-        self._facts: Future[Facts] | None = None
+        self._facts = Once[Facts]()
         self._own: Identity | None = None
         if options.has_credentials and options.auth_version == "1":
             self._own = V1Identity(options, self.wire)
@@ -70,32 +68,19 @@ class Connection:
     def facts(self, account: Account) -> Facts:
         """Tell what the server says of itself. It is asked once.
 
-        Who comes while it is asked waits for that answer, and shares it where there is none.
-
         Args:
             account: An account of it.
 
         Raises:
             StoreError: The account is not known, or there was no answer to that.
         """
-        known = self._facts
-        if known is not None and known.done():
-            return known.result()
+        if self._facts.known is not None:
+            return self._facts.known
         url = account.url()  # here, so that nobody shares another's failure to authenticate
-        with self._lock:
-            asking, mine = self._facts, Future[Facts]()
-            if asking is None:
-                self._facts = mine
-        if asking is not None:
-            return asking.result()
-        facts = None
         try:
-            facts = account.facts(url)
-        finally:
-            if facts is None:
-                self._facts = None  # whoever comes later asks again
-            mine.set_result(facts or Facts())
-        return mine.result()
+            return self._facts.get(lambda: account.facts(url))
+        except StoreError:
+            return Facts()
 
     def is_caller(self, context: RequestContext | None) -> bool:
         """Tell whether a request is made in the name of who asks.
