@@ -15,6 +15,11 @@ from ..racing import WRITERS, race
 from .conftest import PART
 
 
+def commit_in(container):
+    """What to aim at: whatever makes an image ``a`` visible."""
+    return {"methods": {"PUT"}, "path": f"^/v1/AUTH_test/{container}/a([?]|$)"}
+
+
 def test_a_writer_that_is_overtaken_is_told_and_leaves_nothing(server, open_swift, image):
     container = server.new_container()
     store, rival = open_swift(server, container), open_swift(server, container)
@@ -96,9 +101,8 @@ def test_a_commit_that_may_come_late_is_no_failure(size, tempauth, open_swift, i
     with Wire(tempauth.endpoint) as wire:
         options = {"auth_url": f"{wire.endpoint}/auth/v1.0", "io_timeout": 1}
         store = open_swift(tempauth, container, **options)
-        commit = {"methods": {"PUT"}, "path": f"^/v1/AUTH_test/{container}/a([?]|$)"}
-        wire.aim(Delay(4), **commit)
-        wire.aim(Answer(http_answer(503)), times=None, **commit)
+        wire.aim(Delay(4), **commit_in(container))
+        wire.aim(Answer(http_answer(503)), times=None, **commit_in(container))
         with pytest.raises(OutcomeUnknown):
             store.add("a", image[:size])
         end = time.monotonic() + 20
@@ -115,9 +119,9 @@ def test_a_commit_whose_answer_was_lost_is_found_whatever_the_next_attempt_says(
     container = tempauth.new_container()
     with Wire(tempauth.endpoint) as wire:
         store = open_swift(tempauth, container, auth_url=f"{wire.endpoint}/auth/v1.0")
-        commit = {"methods": {"PUT"}, "path": f"^/v1/AUTH_test/{container}/a([?]|$)"}
-        wire.aim(Lose(), **commit)
-        wire.aim(Answer(http_answer(413)), times=None, **commit)  # as of a quota that it used up
+        wire.aim(Lose(), **commit_in(container))
+        used_up = Answer(http_answer(413))  # as of a quota
+        wire.aim(used_up, times=None, **commit_in(container))
         store.add("a", image[:size])
     straight = open_swift(tempauth, container)
     (found,) = straight.list()
@@ -132,8 +136,7 @@ def test_who_gave_up_waiting_for_the_server_does_not_know_what_it_does(
     container = tempauth.new_container()
     with Wire(tempauth.endpoint) as wire:
         store = open_swift(tempauth, container, auth_url=f"{wire.endpoint}/auth/v1.0")
-        commit = {"methods": {"PUT"}, "path": f"^/v1/AUTH_test/{container}/a([?]|$)"}
-        wire.aim(Answer(http_answer(status)), times=None, **commit)
+        wire.aim(Answer(http_answer(status)), times=None, **commit_in(container))
         with pytest.raises(Unavailable) as caught:
             store.add("a", image[:size])
     assert type(caught.value) is kind
@@ -144,8 +147,7 @@ def test_an_image_that_the_server_took_and_does_not_have_is_not_stored(tempauth,
     container = tempauth.new_container()
     with Wire(tempauth.endpoint) as wire:
         store = open_swift(tempauth, container, auth_url=f"{wire.endpoint}/auth/v1.0")
-        commit = {"methods": {"PUT"}, "path": f"^/v1/AUTH_test/{container}/a$"}
-        wire.aim(Answer(http_answer(202)), **commit)
+        wire.aim(Answer(http_answer(202)), **commit_in(container))
         with pytest.raises(Unavailable, match="deleted later"):
             store.add("a", b"image")
         stored = store.add("a", b"image")
