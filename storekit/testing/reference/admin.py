@@ -59,7 +59,7 @@ def _inside(space: Namespace) -> dict[str, object]:
                 "modified": image.modified,
                 "acl": image.acl,
             }
-            for image_id, image in space.images.items()
+            for image_id, image in list(space.images.items())  # others change them meanwhile
         },
         "uploads": sorted(space.uploads),
         "requests": dict(space.requests),
@@ -88,6 +88,6 @@ def _act(
 
 
 def _disconnect(server: Server, name: str) -> None:
-    for connection in server.connections.pop(name, set()):
+    for connection in list(server.connections.pop(name, set())):  # likewise
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
