@@ -18,6 +18,7 @@ from storekit.capabilities import Limits
 from storekit.drivers.rbd.bindings import rados
 from storekit.drivers.rbd.faults import FAILURES
 from storekit.drivers.rbd.names import (
+    directory_name,
     drop_name,
     finish_rename,
     header_of,
@@ -139,6 +140,9 @@ def commit(pool: Any, hidden: str, name: str, internal: str, limits: Limits) -> 
     """
     try:
         with claimed(pool, internal, limits) as claim:
+            if directory_name(pool, internal) != hidden:
+                # It was stopped while it was made, until it was listed only.
+                raise Unavailable(RECLAIMED, hint=TOO_SHORT)
             _take(pool, name, internal)
             try:
                 _see_claimed(claim, pool, name, internal)

@@ -15,6 +15,8 @@ from storekit.drivers.rbd.names import (
     id_behind,
     internal_id,
     is_hidden,
+    listed_id,
+    made_at,
     names_in,
     still_there,
 )
@@ -65,12 +67,15 @@ def reclaim(connection: Connection, name: str, idle: float, limits: Limits) -> N
         InUse: Somebody works on it.
     """
     pool = connection.pool
-    internal = internal_id(pool, name) if is_hidden(name) else None
-    removed = None if internal else half_removed(pool).get(name)
-    if internal is None and removed is None:
+    if not is_hidden(name):
         raise NotFound("there is no such upload")
-    if _look_at(connection, name, removed, "", idle) is None:
-        raise InUse("the upload is under way")
+    internal = internal_id(pool, name)
+    removed = None if internal else half_removed(pool).get(name)
+    try:
+        if _look_at(connection, name, removed, "", idle) is None:
+            raise InUse("the upload is under way")
+    except rados.ObjectNotFound:
+        raise NotFound("there is no such upload") from None
     if internal is None or not still_there(pool, internal):
         rbd.RBD().remove(pool, name)  # killed while it was made, or removed
         return
@@ -110,7 +115,11 @@ def _identity(
     try:
         _, made = connection.pool.stat(f"rbd_id.{name}")
     except rados.ObjectNotFound:
-        if removed is None:
+        if removed is not None:
+            return removed
+        # librbd lists an image before it makes the object (CreateRequest.h of Ceph 16.2).
+        named = made_at(name)
+        if named is None or listed_id(connection.pool, name) is None:
             raise
-        return removed
+        return None, named
     return None, datetime.fromtimestamp(calendar.timegm(made), UTC)

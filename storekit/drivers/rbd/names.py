@@ -16,7 +16,9 @@ from __future__ import annotations
 import contextlib
 import secrets
 import struct
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from storekit.arguments import RESERVED_PREFIX
@@ -33,6 +35,8 @@ __all__ = [
     "id_behind",
     "internal_id",
     "is_hidden",
+    "listed_id",
+    "made_at",
     "names_in",
     "packed",
     "still_there",
@@ -47,12 +51,28 @@ _NO_SNAPSHOT = (1 << 64) - 2  # CEPH_NOSNAP: the image as it is now
 
 
 def hidden_name(image_id: str) -> str:
-    """Make a name that no verb shows, and nobody else has.
+    """Make a name that no verb shows, and nobody else has. It tells when.
 
     Args:
         image_id: The id that the image shall have, or had.
     """
-    return f"{RESERVED_PREFIX}{secrets.token_hex(8)}.{image_id}"
+    return f"{RESERVED_PREFIX}{int(time.time()):x}-{secrets.token_hex(8)}.{image_id}"
+
+
+def made_at(name: str) -> datetime | None:
+    """Tell when a hidden name was made.
+
+    Args:
+        name: The hidden name.
+
+    Returns:
+        The time by the clock of whoever made it; None where it tells none.
+    """
+    try:
+        seconds = int(name.removeprefix(RESERVED_PREFIX).partition("-")[0], 16)
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def is_hidden(name: str) -> bool:
@@ -193,6 +213,20 @@ def directory_name(pool: Any, internal: str) -> str | None:  # noqa: ANN401 - ra
         # Not by get_omap_vals_by_keys: of that, 16.2's binding writes an answer to a place on the
         # stack that is somebody else's by then.
         _, answer = pool.execute(_DIRECTORY, "rbd", "dir_get_name", packed(internal))
+    except rados.ObjectNotFound:
+        return None
+    return _text(answer)
+
+
+def listed_id(pool: Any, name: str) -> str | None:  # noqa: ANN401 - rados has no types
+    """Tell the internal id of the image that the directory lists by a name.
+
+    Args:
+        pool: The pool.
+        name: The name.
+    """
+    try:
+        _, answer = pool.execute(_DIRECTORY, "rbd", "dir_get_id", packed(name))
     except rados.ObjectNotFound:
         return None
     return _text(answer)

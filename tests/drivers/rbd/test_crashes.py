@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from storekit import Duplicate, InUse, Leftover, NotFound, StoreError
+from storekit import Duplicate, InUse, Leftover, NotFound, StoreError, Unavailable
 
 from ..children import STEP, child, live_upload
 from .conftest import MIB, Pool
@@ -228,6 +228,49 @@ def test_an_upload_that_was_reclaimed_is_never_stored(pool, open_rbd, image):
         assert line.recv(1) == b"N"
     assert all_whole(store, image) == {"next"}
     assert pool.images() == {"next"}
+
+
+def change_list(pool, method, name, internal):
+    """Do with the directory what librbd does with it when it makes or removes an image."""
+    from storekit.drivers.rbd.names import packed
+
+    with pool.opened() as (_, opened):
+        opened.execute("rbd_directory", "rbd", method, packed(name) + packed(internal))
+
+
+def test_an_image_whose_writer_was_killed_when_it_was_only_listed_is_reclaimed(pool, open_rbd):
+    from storekit.drivers.rbd.names import hidden_name
+
+    patient, store = open_rbd(pool, upload_idle=3600, io_timeout=60), open_rbd(pool, upload_idle=0)
+    store.delete(store.add("first", b"image").location)  # there is a directory from then on
+    hidden = hidden_name("killed")
+    change_list(pool, "dir_add_image", hidden, "abcdef012345")
+    assert list(patient.leftovers(NONE)) == []  # its writer may be alive
+    with pytest.raises(InUse):
+        patient.opening.ready().reclaim(Leftover(hidden, "blocks", 0, None))
+    assert [found.name for found in store.leftovers(NONE)] == [hidden]
+    assert [found.name for found in store.reclaim(NONE)] == [hidden]
+    assert pool.images() == left_in(pool) == set()
+
+
+def test_an_image_that_was_reclaimed_when_it_was_only_listed_is_not_stored(
+    pool, open_rbd, monkeypatch
+):
+    from storekit.drivers.rbd import upload
+    from storekit.drivers.rbd.names import internal_id
+
+    create = upload.create
+
+    def stopped(connection, name, size, options):
+        create(connection, name, size, options)
+        change_list(pool, "dir_remove_image", name, internal_id(connection.pool, name))
+
+    store = open_rbd(pool)
+    monkeypatch.setattr(upload, "create", stopped)  # as if stopped behind the first step
+    with pytest.raises(Unavailable, match="reclaimed"):
+        store.add("a", b"image")
+    assert list(store.list()) == []
+    assert pool.images() == left_in(pool) == set()
 
 
 def test_a_delete_that_was_stopped_takes_the_name_of_no_other_image(pool, open_rbd, monkeypatch):
