@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import secrets
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,18 +24,30 @@ from storekit.drivers.rbd.names import (
     finish_rename,
     header_of,
     internal_id,
+    packed,
     still_there,
     take_name,
 )
 from storekit.errors import Duplicate, InUse, NotFound, OutcomeUnknown, Unavailable
 
-__all__ = ["RECLAIMED", "SILENCE", "TOO_SHORT", "Claim", "claimed", "commit", "longest"]
+__all__ = [
+    "RECLAIMED",
+    "SILENCE",
+    "TOO_SHORT",
+    "Claim",
+    "claimed",
+    "commit",
+    "is_claimed",
+    "longest",
+]
 
 _LOCK = "storekit"
 _LONGEST = 10.0  # seconds that a claim is asked for, at most
 # Seconds that it may last longer: the bindings leave the microseconds of a duration as they find
 # them, and Ceph takes as many nanoseconds of that as go into 32 bits.
 _LONGER = 5
+_HEAD = struct.Struct("<BBI")  # of what cls_lock reads and tells: version, least version, length
+_NUMBER = struct.Struct("<I")
 _MUST_RENEW = 2  # LIBRADOS_LOCK_FLAG_MUST_RENEW, which the bindings do not name
 RECLAIMED = "the upload was reclaimed meanwhile"
 SILENCE = "no answer came, and none to the question after it"
@@ -121,6 +134,23 @@ def claimed(pool: Any, internal: str, limits: Limits) -> Iterator[Claim]:  # noq
         yield claim
     finally:
         claim.give_back()
+
+
+def is_claimed(pool: Any, internal: str) -> bool:  # noqa: ANN401 - rados has no types
+    """Tell whether somebody has the right to name an image, or died with it a moment ago.
+
+    Args:
+        pool: The pool.
+        internal: The internal id of the image.
+
+    Raises:
+        rados.ObjectNotFound: The image is gone.
+    """
+    name = packed(_LOCK)
+    asked = _HEAD.pack(1, 1, len(name)) + name
+    _, answer = pool.execute(header_of(internal), "lock", "get_info", asked)
+    (holders,) = _NUMBER.unpack_from(answer, _HEAD.size)
+    return bool(holders)
 
 
 def commit(pool: Any, hidden: str, name: str, internal: str, limits: Limits) -> None:  # noqa: ANN401 - no types

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from storekit.capabilities import Limits
 from storekit.drivers.rbd.bindings import rados, rbd
 from storekit.drivers.rbd.cluster import Connection
-from storekit.drivers.rbd.commit import claimed
+from storekit.drivers.rbd.commit import claimed, is_claimed
 from storekit.drivers.rbd.names import (
     finish_rename,
     id_behind,
@@ -93,17 +93,17 @@ def _look_at(
     """Look at a hidden image, which may be on its way through the trash; None if it is alive."""
     internal, made = _identity(connection, name, removed)
     modified = made
-    size, watched = 0, False
+    size, busy = 0, False
     try:
         with connection.reading(name, internal=internal) as image:
             modified = max(modified, image.modify_timestamp().replace(tzinfo=UTC))
             size = int(image.size())
-            watched = bool(list(image.watchers_list()))
+            busy = bool(list(image.watchers_list())) or is_claimed(connection.pool, image.id())
     except rbd.ImageNotFound:
         pass  # it is half made, or half removed
     # Whoever makes an image opens it at once, and is seen from then on.
     young = (datetime.now(UTC) - made).total_seconds() < idle
-    if watched or is_live(name) or young:
+    if busy or is_live(name) or young:
         return None
     return Leftover(name, store, size, modified)
 

@@ -310,6 +310,21 @@ def test_an_image_whose_writer_was_killed_when_it_was_visible_can_be_deleted(poo
     assert pool.images() == set()
 
 
+def test_an_image_whose_writer_was_killed_when_he_named_it_is_left_once_his_claim_ran_out(
+    pool, open_rbd
+):
+    store, name = open_rbd(pool, upload_idle=0), ".storekit-0.a"
+    with pool.opened() as (rbd, opened):
+        rbd.RBD().create(opened, name, MIB, old_format=False)
+        with rbd.Image(opened, name, read_only=True) as image:
+            header = f"rbd_header.{image.id()}"
+        opened.lock_exclusive(header, "storekit", "of the dead", "", 60)
+        assert list(store.leftovers(NONE)) == []  # what is listed can be reclaimed
+        opened.unlock(header, "storekit", "of the dead")  # as if it had run out
+    assert [found.name for found in store.leftovers(NONE)] == [name]
+    assert [found.name for found in store.reclaim(NONE)] == [name]
+
+
 def test_with_trash_an_image_that_somebody_makes_visible_waits_for_him(pool, open_rbd):
     store = open_rbd(pool, trash=True, io_timeout=1)
     location = store.add("parent", b"image").location
