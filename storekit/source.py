@@ -48,8 +48,6 @@ class Source:
 
     size: int | None
     """The size in bytes, where it is known beforehand."""
-    done: bool = False
-    """Whether the last byte has been handed out."""
 
     def __init__(
         self,
@@ -76,6 +74,9 @@ class Source:
         self._block = b""
         self._position = 0
         self._ahead: bytes | None = None
+        self._kept = b""
+        self._asked = 0
+        self._drained = False
         self._digests: dict[str, str] = {}
         self.error: BaseException | None = None
 
@@ -98,6 +99,11 @@ class Source:
     def count(self) -> int:
         """How many bytes there were so far; the image's size once ``done`` is true."""
         return self._count
+
+    @property
+    def done(self) -> bool:
+        """Whether the last byte has been handed out."""
+        return self._drained and not self._kept
 
     @property
     def digests(self) -> dict[str, str]:
@@ -124,11 +130,30 @@ class Source:
             raise RuntimeError("a source is read by the thread that called add, n >= 1 at a time")
         if self.error is not None:
             raise self.error
+        if self._kept:
+            if n != self._asked:
+                raise RuntimeError("what fits(n) has read is given by read(n)")
+            kept, self._kept = self._kept, b""
+            return kept
         try:
             return self._read(n)
         except BaseException as error:
             self.error = error
             raise
+
+    def fits(self, n: int) -> bool:
+        """Tell whether what is left is no longer than that: one part or many?
+
+        What is read to find out is kept for the next ``read``, which must be of as many bytes.
+
+        Args:
+            n: How many bytes, 1 or more.
+
+        Raises:
+            BaseException: As ``read``.
+        """
+        self._kept, self._asked = self.read(n), n
+        return self._drained
 
     def chunks(self, n: int) -> Iterator[bytes]:
         """Give all that is left, n bytes at a time.
@@ -202,7 +227,7 @@ class Source:
         if self._position == len(self._block):
             self._block = b""
             self._position = 0
-            self.done = self._settled
+            self._drained = self._settled
         return chunk
 
     def _has_more(self) -> bool:

@@ -127,7 +127,6 @@ def upload(
     window: int,
     send: Callable[[Part], Result],
     *,
-    first: bytes = b"",
     max_parts: int | None = None,
 ) -> list[Result]:
     """Send a source in parts, several at once.
@@ -141,9 +140,8 @@ def upload(
         part_size: Bytes of a part; the last may be shorter.
         window: How many parts are in flight at once.
         send: Sends one part; called by several threads.
-        first: Bytes that were read already to see whether one request is enough; sent as part 1.
         max_parts: How many parts there may be. With it parts may be longer than ``part_size``:
-            see ``PartSizes``, which also tells how much to read for ``first``.
+            see ``PartSizes``, which also tells how long the first one is.
 
     Returns:
         What ``send`` returned, in the order of the parts. An empty image has no part.
@@ -165,7 +163,7 @@ def upload(
     with ThreadPoolExecutor(window, thread_name_prefix="storekit-part") as workers:
         try:
             offset = 0
-            data = first or source.read(sizes[1])
+            data = source.read(sizes[1])
             while data:
                 future = workers.submit(send, Part(len(results) + 1, offset, data))
                 offset += len(data)

@@ -113,6 +113,32 @@ def test_a_declared_size_that_is_right_changes_nothing(made, kind, declared):
 
 
 @settings(deadline=None)
+@given(st.binary(max_size=100), st.integers(1, 60), st.integers(0, 60), st.integers(1, 60))
+def test_what_is_read_to_see_whether_it_fits_is_given_next(image, size, before, more):
+    source = Source(iter([image]), hashes=("md5",))
+    head = source.read(before) if before else b""
+    rest = image[len(head) :]
+    assert source.fits(size) == (len(rest) <= size)
+    assert source.done == (not rest)
+    assert source.fileno() is None
+    for other in {more} - {size} if rest else ():
+        with pytest.raises(RuntimeError, match="given by read"):
+            source.read(other)
+    assert source.read(size) == rest[:size]
+    assert b"".join(source.chunks(more)) == rest[size:]
+    assert source.done
+    assert source.digests == {"md5": hashlib.md5(image).hexdigest()}
+    source.close()
+
+
+def test_a_source_that_fails_while_it_is_seen_whether_it_fits_fails_again():
+    source = Source(b"short" for _ in range(2) if 1 / 0)
+    for ask in (source.fits, source.read, source.fits):
+        with pytest.raises(ZeroDivisionError):
+            ask(100)
+
+
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=50)), st.lists(st.integers(1, 60), min_size=1), st.booleans())
 def test_no_split_and_no_order_of_reads_changes_the_bytes(pieces, lengths, is_declared):
     image = b"".join(pieces)

@@ -4,6 +4,7 @@ import os
 import random
 import threading
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from storekit import SizeMismatch, Source, StorageFull
 from storekit.transfer import Download, Part, PartSizes, md5_of, upload
 
 IMAGE = os.urandom(20_000)
+MIB = 1 << 20
 
 
 class Mishap(Exception):
@@ -37,15 +39,13 @@ class Counted(Source):
 
 
 @settings(deadline=None, max_examples=60)
-@given(
-    st.integers(0, 300), st.integers(1, 100), st.integers(1, 6), st.integers(0, 300), st.randoms()
-)
+@given(st.integers(0, 300), st.integers(1, 100), st.integers(1, 6), st.booleans(), st.randoms())
 def test_the_parts_are_the_image_in_order_whatever_their_order_of_arrival(
-    size, part_size, window, first, order
+    size, part_size, window, asked, order
 ):
     image, arrived = IMAGE[:size], []
     source = Source(iter([image]))
-    head = source.read(first) if first else b""
+    assert not asked or source.fits(part_size) == (size <= part_size)
     pauses = [order.random() / 1000 for _ in range(3)]
 
     def send(part):
@@ -53,7 +53,7 @@ def test_the_parts_are_the_image_in_order_whatever_their_order_of_arrival(
         arrived.append(part)
         return part.number
 
-    results = upload(source, part_size, window, send, first=head)
+    results = upload(source, part_size, window, send)
     parts = sorted(arrived, key=lambda part: part.number)
     assert results == [part.number for part in parts] == list(range(1, len(parts) + 1))
     assert b"".join(part.data for part in parts) == image
@@ -61,7 +61,7 @@ def test_the_parts_are_the_image_in_order_whatever_their_order_of_arrival(
     assert [part.offset for part in parts] == [
         sum(lengths[:number]) for number in range(len(parts))
     ]
-    assert all(length == part_size for length in lengths[1 if head else 0 : -1])
+    assert all(length == part_size for length in lengths[:-1])
     assert all(type(part.data) is bytes and part.data for part in parts)
     assert source.done
 
@@ -98,6 +98,19 @@ def test_as_many_parts_as_the_window_has_are_in_flight_and_never_more(window):
     source.before_read = before_read
     assert len(upload(source, 500, window, send)) == len(IMAGE) // 500
     assert most[0] == window
+
+
+def test_no_part_is_kept_that_has_arrived():
+    block, most, held = bytes(MIB), 4 * MIB, []
+    source = Source(block for _ in range(48))
+    assert not source.fits(most)
+    tracemalloc.start()
+    try:
+        upload(source, most, 2, lambda _: held.append(tracemalloc.get_traced_memory()[0]))
+    finally:
+        tracemalloc.stop()
+    assert len(held) == 12
+    assert max(held) <= 2 * most + MIB  # the first was there before, the source reads ahead
 
 
 def test_the_source_is_read_by_the_calling_thread_alone():

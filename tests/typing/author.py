@@ -61,6 +61,7 @@ class ThingDriver(Driver):
 
     def add(self, image_id: str, source: Source, context: RequestContext | None = None) -> Location:
         assert_type(source.size, int | None)
+        assert_type(source.fits(self.limits.part_size), bool)
         assert_type(source.done, bool)
         tags = upload(source, self.limits.part_size, self.limits.window, self._send)
         assert_type(tags, list[str])

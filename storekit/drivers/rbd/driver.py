@@ -150,11 +150,11 @@ class RbdDriver(Driver):
         """
         with self._cluster.use() as connection:
             _refuse_taken(connection, image_id)
-            first = source.read(self.limits.part_size)
+            source.fits(self.limits.part_size)  # one that fails at once leaves nothing to remove
             with self._new(connection, image_id) as hidden:
                 upload.create(connection, hidden, source.size or 0, self.config)
                 with connection.writing(hidden) as image:
-                    upload.fill(image, source, first, self.limits)
+                    upload.fill(image, source, self.limits)
                     upload.seal(image, source.digests)
                     commit(connection.pool, hidden, image_id, str(image.id()), self.limits)
             return self._location(image_id)

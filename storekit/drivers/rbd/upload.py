@@ -50,13 +50,12 @@ def create(connection: Connection, name: str, size: int, options: Options) -> No
     rbd.RBD().create(connection.pool, name, size, old_format=False, **layout_of(options))
 
 
-def fill(image: Any, source: Source, first: bytes, limits: Limits) -> None:  # noqa: ANN401 - rbd has no types
+def fill(image: Any, source: Source, limits: Limits) -> None:  # noqa: ANN401 - rbd has no types
     """Write an image. Zeros are left out: they are what a new image reads as.
 
     Args:
         image: The image; grows as needed where the source's size is unknown.
-        source: What is left of the source.
-        first: Its first part.
+        source: The image.
         limits: Part size and window.
     """
     room = _Room(image)
@@ -67,8 +66,7 @@ def fill(image: Any, source: Source, first: bytes, limits: Limits) -> None:  # n
             whole = end - begin == len(part.data)
             image.write(part.data if whole else part.data[begin:end], part.offset + begin)
 
-    if first:
-        transfer.upload(source, limits.part_size, limits.window, send, first=first)
+    transfer.upload(source, limits.part_size, limits.window, send)
     room.trim(source.count)
 
 

@@ -153,11 +153,11 @@ class S3Driver(Driver):
         upload = Upload(bucket, key, exclusive=self._exclusive(bucket))
         limits = self.limits
         sizes = PartSizes(limits.part_size, limits.window, limits.max_parts, source.size)
-        first = source.read(sizes[1])
-        if source.done:
-            upload.put(first, {f"storekit-{name}": hexa for name, hexa in source.digests.items()})
+        if source.fits(sizes[1]):
+            digests = {f"storekit-{name}": hexa for name, hexa in source.digests.items()}
+            upload.put(source.read(sizes[1]), digests)
         else:
-            upload.send_parts(sizes, source, first)
+            upload.send_parts(sizes, source)
         return self._location(bucket, key)
 
     def get(

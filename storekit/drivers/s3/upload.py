@@ -69,18 +69,12 @@ class Upload:
             raise OutcomeUnknown("no answer came in time") from error
         raise last_of(error)
 
-    def send_parts(
-        self,
-        sizes: transfer.PartSizes,
-        source: Source,
-        first: bytes,
-    ) -> None:
+    def send_parts(self, sizes: transfer.PartSizes, source: Source) -> None:
         """Write the object in parts.
 
         Args:
             sizes: How long the parts are.
-            source: What is left of the image.
-            first: Its first part.
+            source: The image.
 
         Raises:
             Duplicate: The key is taken.
@@ -92,7 +86,6 @@ class Upload:
                 sizes.part_size,
                 sizes.window,
                 partial(self._send, upload),
-                first=first,
                 max_parts=sizes.max_parts,
             )
             self._complete(upload, parts)

@@ -147,12 +147,11 @@ class SwiftDriver(Driver):
         limits = self.limits
         sizes = PartSizes(limits.part_size, limits.window, limits.max_parts, source.size)
         upload = Upload(place, self._containers(place), conditional=conditional)
-        first = source.read(sizes[1])
-        if source.done:
-            upload.put(account, first)
+        if source.fits(sizes[1]):
+            upload.put(account, source.read(sizes[1]))
         else:
             with connection.lasting(account, context) as lasting:
-                upload.send_segments(lasting, sizes, source, first)
+                upload.send_segments(lasting, sizes, source)
         return self._places.location(place)
 
     def get(

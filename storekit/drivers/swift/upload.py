@@ -104,16 +104,13 @@ class Upload:
             return
         self._is_not_there(error)
 
-    def send_segments(
-        self, account: Account, sizes: transfer.PartSizes, source: Source, first: bytes
-    ) -> None:
+    def send_segments(self, account: Account, sizes: transfer.PartSizes, source: Source) -> None:
         """Write the object as segments and a manifest.
 
         Args:
             account: The account.
             sizes: How long the segments are.
-            source: What is left of the image.
-            first: Its first segment.
+            source: The image.
 
         Raises:
             Duplicate: The name is taken.
@@ -126,7 +123,6 @@ class Upload:
                 sizes.part_size,
                 sizes.window,
                 self._send,
-                first=first,
                 max_parts=sizes.max_parts,
             )
             self._complete(segments)

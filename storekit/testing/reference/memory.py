@@ -158,11 +158,11 @@ class MemoryDriver(Driver):
         _accepted(head, 404)
         if source.size is not None and source.size > int(head.headers["X-Free"]):
             raise StorageFull(f"the namespace has no room for {source.size} bytes")
-        first = source.read(self.limits.part_size)
-        if source.done:
-            self._commit("PUT", self._path("images", image_id), 201, first)
+        length = self.limits.part_size
+        if source.fits(length):
+            self._commit("PUT", self._path("images", image_id), 201, source.read(length))
         else:
-            self._add_in_parts(image_id, source, first)
+            self._add_in_parts(image_id, source)
         return Location.build("memory", self.config.space, image_id)
 
     def get(
@@ -278,7 +278,7 @@ class MemoryDriver(Driver):
         self._commit("POST", path, 201)
         return Location.build("memory", self.config.space, image_id)
 
-    def _add_in_parts(self, image_id: str, source: Source, first: bytes) -> None:
+    def _add_in_parts(self, image_id: str, source: Source) -> None:
         name = secrets.token_hex(8)  # ours, so that a begin whose answer is lost can be undone
         session = self._session.token()
         try:
@@ -291,7 +291,6 @@ class MemoryDriver(Driver):
                 self.limits.part_size,
                 self.limits.window,
                 lambda part: self._send_part(name, part),
-                first=first,
             )
             self._commit("POST", self._path("uploads", name, parts=len(sent)), 201)
         except BaseException:

@@ -88,9 +88,11 @@ class StateLeftBetweenAdds(MemoryDriver):
 
     _buffer = b""
 
-    def _add_in_parts(self, image_id: str, source: Source, first: bytes) -> None:
-        first, self._buffer = self._buffer + first, first[-1:]
-        super()._add_in_parts(image_id, source, first)
+    def _send_part(self, upload: str, part: transfer.Part) -> None:
+        if part.number == 1:
+            data, self._buffer = self._buffer + part.data, part.data[-1:]
+            part = transfer.Part(part.number, part.offset, data)
+        super()._send_part(upload, part)
 
 
 @mutant(kills="ADD-15")
@@ -113,11 +115,11 @@ class ReadsBeforeItLooks(MemoryDriver):
 
     def add(self, image_id: str, source: Source, context: Context = None) -> Location:
         """Read, then look."""
-        first = source.read(self.limits.part_size)
-        if source.done:
-            self._commit("PUT", self._path("images", image_id), 201, first)
+        length = self.limits.part_size
+        if source.fits(length):
+            self._commit("PUT", self._path("images", image_id), 201, source.read(length))
         else:
-            self._add_in_parts(image_id, source, first)
+            self._add_in_parts(image_id, source)
         return Location.build("memory", self.config.space, image_id)
 
 

@@ -208,9 +208,9 @@ class PartsBeginAnew(DeadByIdleness):
                 self._numbers[upload] = 1
                 super()._send_part(upload, replace(part, number=1))
 
-    def _add_in_parts(self, image_id: str, source: Source, first: bytes) -> None:
+    def _add_in_parts(self, image_id: str, source: Source) -> None:
         self._image_id = image_id
-        super()._add_in_parts(image_id, source, first)
+        super()._add_in_parts(image_id, source)
 
     def _commit(self, method: str, path: str, status: int, body: bytes = b"") -> None:
         upload = path.rpartition("/")[2].partition("?")[0]
