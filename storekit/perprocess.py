@@ -1,14 +1,15 @@
-"""PerProcess: what a process must not share with the one it was forked from."""
+"""PerProcess and Once: what the threads of a process share, and a fork must not."""
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Generic, TypeVar
 
-__all__ = ["PerProcess", "ProcessLock"]
+__all__ = ["Once", "PerProcess", "ProcessLock"]
 
 T = TypeVar("T")
 
@@ -24,10 +25,60 @@ class ProcessLock:
         return self._locks.setdefault(os.getpid(), threading.RLock())
 
 
+class Once(Generic[T]):
+    """An answer that is asked for once. Thread-safe.
+
+    Whoever comes while somebody asks waits for that answer, and shares it where it is a failure:
+    asked by one after the other, a server that is down would keep the last for as long as all of
+    them together. Whoever comes later asks again.
+
+    Args:
+        known: The answer, where it is known beforehand.
+    """
+
+    def __init__(self, known: T | None = None) -> None:
+        self.known = known
+        """The answer; None while there is none."""
+        self._lock = ProcessLock()
+        self._failure: Exception | None = None  # of the last who asked
+
+    def get(self, ask: Callable[[], T]) -> T:
+        """Give the answer.
+
+        Args:
+            ask: Asks, if nobody has.
+
+        Raises:
+            Exception: What ``ask`` raises, here or where it was waited for.
+        """
+        before = self._failure
+        with self._lock.here():
+            if self.known is None:
+                if self._failure is not None and self._failure is not before:
+                    raise copy.copy(self._failure)
+                try:
+                    self.known = ask()
+                except Exception as error:
+                    self._failure = copy.copy(error)  # without what its traceback keeps
+                    raise
+            return self.known
+
+    def take(self) -> T | None:
+        """Forget the answer. Waits for whoever asks.
+
+        Returns:
+            It; None if there is none.
+        """
+        with self._lock.here():
+            known, self.known = self.known, None
+            return known
+
+
 class PerProcess(Generic[T]):
     """Connections and the like: made when they are needed first, and made anew in a forked child.
 
-    Thread-safe. A child drops its parent's without closing it.
+    Thread-safe; one that cannot be made fails as ``Once`` does. A child drops its parent's without
+    closing it.
 
     Args:
         make: Makes one.
@@ -35,9 +86,7 @@ class PerProcess(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._lock = ProcessLock()
-        self._made: T | None = None
-        self._process = 0
+        self._made: dict[int, Once[T]] = {}
 
     def get(self) -> T:
         """Give this process's.
@@ -45,11 +94,7 @@ class PerProcess(Generic[T]):
         Returns:
             The one that was made here; what ``make`` raises goes through.
         """
-        with self._lock.here():
-            if self._made is None or self._process != os.getpid():
-                self._made = self._make()
-                self._process = os.getpid()
-            return self._made
+        return self._here().get(self._make)
 
     def take(self) -> T | None:
         """Give this process's and forget it, to close it.
@@ -57,6 +102,11 @@ class PerProcess(Generic[T]):
         Returns:
             It; None if this process made none.
         """
-        with self._lock.here():
-            made, self._made = self._made, None
-            return made if self._process == os.getpid() else None
+        return self._here().take()
+
+    def _here(self) -> Once[T]:
+        process = os.getpid()
+        here = self._made.setdefault(process, Once())
+        if len(self._made) > 1:
+            self._made = {process: here}  # without the parent's
+        return here

@@ -14,7 +14,7 @@ from storekit.arguments import RESERVED_PREFIX
 from storekit.drivers.s3.bucket import Bucket
 from storekit.drivers.s3.faults import status_of
 from storekit.errors import StoreError
-from storekit.once import Once
+from storekit.perprocess import Once
 
 __all__ = ["Conditional"]
 

@@ -20,7 +20,7 @@ from storekit.drivers.swift.options import Options
 from storekit.drivers.swift.trusts import trusted
 from storekit.drivers.swift.wire import Wire
 from storekit.errors import NotAuthenticated, StoreError
-from storekit.once import Once
+from storekit.perprocess import Once
 
 __all__ = ["Connection"]
 
