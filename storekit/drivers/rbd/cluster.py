@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import math
 import os
@@ -21,9 +22,9 @@ from typing import Any
 
 from storekit.capabilities import Limits
 from storekit.drivers.rbd.bindings import rados, rbd
-from storekit.drivers.rbd.faults import FAILURES, fault_of, gone, refusal
+from storekit.drivers.rbd.faults import FAILURES, fault_of, gone, number_of, refusal
 from storekit.drivers.rbd.options import Options
-from storekit.errors import Unavailable
+from storekit.errors import OutcomeUnknown, Unavailable
 from storekit.perprocess import PerProcess
 
 __all__ = ["Cluster", "Connection", "OpenImage"]
@@ -311,11 +312,19 @@ class Cluster:
 
     @contextmanager
     def use(self) -> Iterator[Connection]:
-        """Give the connection; it is not shut down within the block."""
+        """Give the connection; it is not shut down within the block.
+
+        Of one that is shut out the driver hears when it translates the error. Where the error says
+        what is unknown because of it, it is seen here.
+        """
         while not (connection := self._connections.get()).join():
             pass  # it was forgotten between the two
         try:
             yield connection
+        except OutcomeUnknown as error:
+            if number_of(error.__cause__ or error) == errno.ESHUTDOWN:
+                self.forget()
+            raise
         finally:
             connection.leave()
 

@@ -224,8 +224,8 @@ def test_an_add_whose_claim_cannot_be_seen_when_it_is_visible_is_unknown(
     monkeypatch.setattr(commit, "take_name", take_and_lose)
     with pytest.raises(OutcomeUnknown, match="visible"):
         store.add("a", image)
+    (found,) = store.list()  # with a new connection
     again = open_rbd(pool)
-    (found,) = again.list()
     assert again.get(found.location).read() == image
     again.delete(found.location)
     assert pool.images() == set()
@@ -248,7 +248,7 @@ def test_a_delete_that_is_shut_out_at_its_last_step_is_unknown(done, pool, open_
         patched.setattr(removal, "drop_name", lose)
         with pytest.raises(OutcomeUnknown, match="no answer"):
             store.delete(location)
-    assert len(list(again.list())) == (not done)
+    assert len(list(store.list())) == (not done)  # with a new connection
     if not done:
         again.delete(location)
     settled(again, pool)
