@@ -14,7 +14,7 @@ from pathlib import Path
 from storekit.testing.case import NotRun
 from storekit.testing.looks import looks
 
-__all__ = ["Held", "close_waiting", "held", "needed", "resident", "settled"]
+__all__ = ["Held", "allocated", "close_waiting", "held", "needed", "resident", "settled"]
 
 _SELF = Path("/proc/self")
 _CLOSE_WAIT = "08"  # include/net/tcp_states.h of the kernel
@@ -123,6 +123,34 @@ def resident() -> int:
     """
     _trim()
     return _status("VmRSS")
+
+
+def allocated() -> int:
+    """Tell how many bytes of the C library's are in use, whoever asked it for them.
+
+    What is resident varies with the holes between them. Where the C library does not tell, it is
+    what is resident.
+
+    Raises:
+        NotRun: There is no /proc to tell it.
+    """
+    try:
+        tell = ctypes.CDLL(None).mallinfo2  # glibc from 2.33 on
+    except (AttributeError, OSError):
+        return resident()
+    tell.restype = _MallocInfo
+    told = tell()
+    return int(told.uordblks + told.hblkhd)
+
+
+class _MallocInfo(ctypes.Structure):
+    """``struct mallinfo2`` of mallinfo(3): ``uordblks`` is in use, ``hblkhd`` is mapped alone."""
+
+    _fields_ = [
+        *((name, ctypes.c_size_t) for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd")),
+        *((name, ctypes.c_size_t) for name in ("usmblks", "fsmblks", "uordblks", "fordblks")),
+        ("keepcost", ctypes.c_size_t),
+    ]
 
 
 def _trim() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
+import mmap
 import os
 import threading
 
@@ -64,6 +66,35 @@ class ForgetsAThread(_Seldom):
 
     def _forget(self) -> None:
         threading.Thread(target=threading.Event().wait, args=(_LONG,), daemon=True).start()
+
+
+@mutant(kills="RES-08")
+class KeepsALog(DirectoryDriver):
+    """A line for each image in one buffer, which never ends: not an object more, and many bytes."""
+
+    def open(self) -> None:
+        """Begin with none."""
+        super().open()
+        self._log = bytearray()
+
+    def delete(self, location: Location, context: Context = None) -> None:
+        """Delete, and write it down."""
+        super().delete(location, context)
+        self._log += b"%1023s\n" % str(location).encode()
+
+
+@mutant(kills="RES-08")
+class ForgetsAPage(DirectoryDriver):
+    """Each delete maps a page past all allocators, and forgets it."""
+
+    def delete(self, location: Location, context: Context = None) -> None:
+        """Delete, and take a page."""
+        super().delete(location, context)
+        give = ctypes.CDLL(None).mmap
+        give.restype, give.argtypes = ctypes.c_void_p, [ctypes.c_void_p, *[ctypes.c_long] * 5]
+        kind = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        rights = mmap.PROT_READ | mmap.PROT_WRITE
+        ctypes.memset(give(None, mmap.PAGESIZE, rights, kind, -1, 0), 1, 1)
 
 
 @mutant(kills="RES-08")
