@@ -55,11 +55,11 @@ class Once(Generic[T]):
         with self._lock.here():
             if self.known is None:
                 if self._failure is not None and self._failure is not before:
-                    raise copy.copy(self._failure)
+                    raise _copied(self._failure)
                 try:
                     self.known = ask()
                 except Exception as error:
-                    self._failure = copy.copy(error)  # without what its traceback keeps
+                    self._failure = _copied(error)
                     raise
             return self.known
 
@@ -110,3 +110,14 @@ class PerProcess(Generic[T]):
         if len(self._made) > 1:
             self._made = {process: here}  # without the parent's
         return here
+
+
+def _copied(error: Exception) -> Exception:
+    """Copy a failure and its cause, without what their tracebacks keep."""
+    try:
+        copied = copy.copy(error)
+    except Exception:  # noqa: BLE001 - whatever a class of others makes of being copied
+        return error
+    if isinstance(error.__cause__, Exception):
+        copied.__cause__ = _copied(error.__cause__)
+    return copied

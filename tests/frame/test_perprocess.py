@@ -68,6 +68,47 @@ def test_those_who_waited_for_one_that_failed_do_not_try_one_after_the_other():
     assert len(tries) == 2  # who comes later tries again
 
 
+class Particular(Exception):
+    """One that is made of more than it keeps, so that it cannot be copied."""
+
+    def __init__(self, number, text):
+        super().__init__(f"{number}: {text}")
+
+
+def outcomes_of(failing):
+    """Have several threads wait for one that fails; give what each got."""
+    coming = []
+
+    def make():
+        while len(coming) < THREADS:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        failing()
+
+    lazy = PerProcess(make)
+
+    def get():
+        coming.append(1)
+        return lazy.get()
+
+    return all_at_once(get)
+
+
+def test_a_failure_that_cannot_be_copied_is_told_as_it_is():
+    def failing():
+        raise Particular(7, "of a library")
+
+    assert [str(outcome) for outcome in outcomes_of(failing)] == ["7: of a library"] * THREADS
+
+
+def test_all_who_waited_are_told_the_cause():
+    def failing():
+        raise Unavailable("nobody answers") from ConnectionRefusedError(111, "refused")
+
+    causes = [outcome.__cause__ for outcome in outcomes_of(failing)]
+    assert [type(cause) for cause in causes] == [ConnectionRefusedError] * THREADS
+
+
 def test_what_was_taken_is_made_anew():
     lazy = PerProcess(object)
     assert lazy.take() is None
