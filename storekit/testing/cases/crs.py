@@ -296,11 +296,11 @@ def leftovers(context: Context) -> None:
         return sorted({found.name for found in context.leftovers(client)} - known)
 
     did = f"{2 * _FEW} adds that were killed"
-    if not _until(context, lambda: len(listed()) >= len(left())):
-        raise Violation(f"leftovers, all that is left: {sorted(left())}", f"{listed()}", did)
+    if not _until(context, lambda: len(listed()) == len(left())):
+        raise Violation(
+            f"leftovers, what is left and no more: {sorted(left())}", f"{listed()}", did
+        )
     context.notes["left"] = len(left())
-    wanted = listed()
-    context.check(len(wanted) == len(left()), f"{len(left())} leftovers", wanted, did)
     context.harness.clean(client.store)
     rest = sorted(orphans() - before) or listed()
     context.check(not rest, "nothing left after reclaim", rest[:5], did)

@@ -29,12 +29,12 @@ _MOST = {
     "threads": 0.005,
     "blocks": 0.5,
     "memory": 128.0,
-    "resident memory": 2048.0,
+    "resident memory": 1024.0,
 }
 """What they may grow by, per cycle. Descriptors and threads: one in 200 cycles. Blocks, those of
 Python's allocator: one in two cycles. Memory, that of C's allocator, in bytes: less than an entry
-in a table takes. Resident memory, in bytes: it shows what is got in whole pages, past both, so half
-a page is enough; less would show the holes between what is in use."""
+in a table takes. Resident memory, in bytes: it shows what is got in whole pages, past both, so a
+quarter of one is enough; less would show the holes between what is in use."""
 
 Series = dict[str, list[tuple[float, float]]]
 
