@@ -322,7 +322,8 @@ class Cluster:
         try:
             yield connection
         except OutcomeUnknown as error:
-            if number_of(error.__cause__ or error) == errno.ESHUTDOWN:
+            # What came first is its cause; its context, what the question after that met.
+            if errno.ESHUTDOWN in (number_of(met) for met in (error.__cause__, error.__context__)):
                 self.forget()
             raise
         finally:

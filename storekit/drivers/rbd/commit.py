@@ -19,11 +19,11 @@ from storekit.capabilities import Limits
 from storekit.drivers.rbd.bindings import rados
 from storekit.drivers.rbd.faults import FAILURES
 from storekit.drivers.rbd.names import (
-    directory_name,
     drop_name,
     finish_rename,
     header_of,
     internal_id,
+    listed_id,
     packed,
     still_there,
     take_name,
@@ -39,6 +39,7 @@ __all__ = [
     "commit",
     "is_claimed",
     "longest",
+    "see_listed",
 ]
 
 _LOCK = "storekit"
@@ -153,6 +154,20 @@ def is_claimed(pool: Any, internal: str) -> bool:  # noqa: ANN401 - rados has no
     return bool(holders)
 
 
+def see_listed(pool: Any, hidden: str) -> None:  # noqa: ANN401 - rados has no types
+    """See that an image that was just made was not reclaimed while it was listed only.
+
+    Args:
+        pool: The pool.
+        hidden: The hidden name.
+
+    Raises:
+        Unavailable: It was: as an image it would be in no list.
+    """
+    if listed_id(pool, hidden) is None:
+        raise Unavailable(RECLAIMED, hint=TOO_SHORT)
+
+
 def commit(pool: Any, hidden: str, name: str, internal: str, limits: Limits) -> None:  # noqa: ANN401 - no types
     """Give an image its name.
 
@@ -170,9 +185,6 @@ def commit(pool: Any, hidden: str, name: str, internal: str, limits: Limits) -> 
     """
     try:
         with claimed(pool, internal, limits) as claim:
-            if directory_name(pool, internal) != hidden:
-                # It was stopped while it was made, until it was listed only.
-                raise Unavailable(RECLAIMED, hint=TOO_SHORT)
             _take(pool, name, internal)
             try:
                 _see_claimed(claim, pool, name, internal)

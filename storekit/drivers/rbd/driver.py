@@ -19,7 +19,7 @@ from storekit.driver import Capacity, Content, Driver, DriverOptions, Leftover, 
 from storekit.drivers.rbd import leftovers, reading, removal, upload
 from storekit.drivers.rbd.bindings import rbd
 from storekit.drivers.rbd.cluster import Cluster, Connection, OpenImage
-from storekit.drivers.rbd.commit import RECLAIMED, TOO_SHORT, commit
+from storekit.drivers.rbd.commit import RECLAIMED, TOO_SHORT, commit, see_listed
 from storekit.drivers.rbd.copying import copied
 from storekit.drivers.rbd.faults import FAILURES, fault_of, gone, number_of
 from storekit.drivers.rbd.names import hidden_name, internal_id, is_hidden, names_in
@@ -154,6 +154,7 @@ class RbdDriver(Driver):
             with self._new(connection, image_id) as hidden:
                 upload.create(connection, hidden, source.size or 0, self.config)
                 with connection.writing(hidden) as image:
+                    see_listed(connection.pool, hidden)
                     upload.fill(image, source, self.limits)
                     upload.seal(image, source.digests)
                     commit(connection.pool, hidden, image_id, str(image.id()), self.limits)
@@ -313,6 +314,7 @@ class RbdDriver(Driver):
                     _clear(connection, hidden, image_id)
                     return None
                 with connection.writing(hidden) as image:
+                    see_listed(connection.pool, hidden)
                     upload.seal(image, {})
                     commit(connection.pool, hidden, image_id, str(image.id()), self.limits)
         return self._location(image_id)
@@ -335,7 +337,7 @@ class RbdDriver(Driver):
                 yield hidden
             except BaseException as error:
                 _clear(connection, hidden, image_id)
-                if number_of(error) == errno.ENOENT and not connection.is_gone():
+                if number_of(error) in (errno.ENOENT, errno.EEXIST) and not connection.is_gone():
                     raise Unavailable(RECLAIMED, hint=TOO_SHORT) from error
                 raise
 

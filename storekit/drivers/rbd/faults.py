@@ -86,7 +86,7 @@ _OPENING: dict[int, _Meaning] = {
 }
 
 
-def number_of(error: BaseException) -> int:
+def number_of(error: BaseException | None) -> int:
     """Tell the errno of an error of the libraries; 0 where it has none.
 
     Args:

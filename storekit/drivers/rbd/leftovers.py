@@ -18,6 +18,7 @@ from storekit.drivers.rbd.names import (
     listed_id,
     made_at,
     names_in,
+    remove_listed,
     still_there,
 )
 from storekit.drivers.rbd.removal import destroy, drop_own_lock
@@ -74,8 +75,13 @@ def reclaim(connection: Connection, name: str, idle: float, limits: Limits) -> N
     try:
         if _look_at(connection, name, removed, "", idle) is None:
             raise InUse("the upload is under way")
+        if internal is None and removed is None:
+            remove_listed(pool, name)
+            return
     except rados.ObjectNotFound:
         raise NotFound("there is no such upload") from None
+    except rados.ObjectExists:
+        raise InUse("the upload is under way") from None
     if internal is None or not still_there(pool, internal):
         rbd.RBD().remove(pool, name)  # killed while it was made, or removed
         return
@@ -118,8 +124,8 @@ def _identity(
         if removed is not None:
             return removed
         # librbd lists an image before it makes the object (CreateRequest.h of Ceph 16.2).
-        named = made_at(name)
-        if named is None or listed_id(connection.pool, name) is None:
-            raise
+        named, listed = made_at(name), listed_id(connection.pool, name)
+        if named is None or listed in (None, internal_id(connection.pool, id_behind(name))):
+            raise  # or it has become an image, and the directory did not take its name
         return None, named
     return None, datetime.fromtimestamp(calendar.timegm(made), UTC)

@@ -14,6 +14,7 @@ with two names.
 from __future__ import annotations
 
 import contextlib
+import errno
 import secrets
 import struct
 import time
@@ -39,6 +40,7 @@ __all__ = [
     "made_at",
     "names_in",
     "packed",
+    "remove_listed",
     "still_there",
     "take_name",
 ]
@@ -230,6 +232,27 @@ def listed_id(pool: Any, name: str) -> str | None:  # noqa: ANN401 - rados has n
     except rados.ObjectNotFound:
         return None
     return _text(answer)
+
+
+def remove_listed(pool: Any, name: str) -> None:  # noqa: ANN401 - rados has no types
+    """Take an image off the directory that is listed only: its writer was killed, or stopped there.
+
+    Args:
+        pool: The pool.
+        name: The hidden name.
+
+    Raises:
+        rados.ObjectExists: It is made now.
+        rados.ObjectNotFound: It is not listed any more.
+    """
+    internal = listed_id(pool, name)
+    if internal is None:
+        raise rados.ObjectNotFound("it is not listed", errno.ENOENT)
+    take_name(pool, name, internal)  # which is the next step of whoever makes it
+    try:
+        pool.execute(_DIRECTORY, "rbd", "dir_remove_image", packed(name) + packed(internal))
+    finally:
+        drop_name(pool, name, internal)
 
 
 def still_there(pool: Any, internal: str, snapshot: int = _NO_SNAPSHOT) -> bool:  # noqa: ANN401 - no types

@@ -273,6 +273,49 @@ def test_an_image_that_was_reclaimed_when_it_was_only_listed_is_not_stored(
     assert pool.images() == left_in(pool) == set()
 
 
+def test_an_image_that_is_made_when_it_was_just_reclaimed_is_not_stored(
+    pool, open_rbd, monkeypatch
+):
+    from storekit.drivers.rbd import upload
+    from storekit.drivers.rbd.names import drop_name, take_name
+
+    create, taken = upload.create, []
+
+    def reclaimed(connection, name, size, options):
+        if not taken:
+            taken.append(name)
+            take_name(connection.pool, name, "abcdef012345")  # as remove_listed does
+        create(connection, name, size, options)
+
+    store = open_rbd(pool)
+    monkeypatch.setattr(upload, "create", reclaimed)
+    with pytest.raises(Unavailable, match="reclaimed"):
+        store.add("a", b"image")
+    drop_name(store.opening.ready()._cluster._connections.get().pool, taken[0], "abcdef012345")
+    assert pool.images() == left_in(pool) == set()
+    assert is_whole(store, store.add("a", b"image").location, b"image")
+
+
+def test_an_image_whose_name_the_directory_did_not_take_is_no_leftover(pool, open_rbd):
+    from storekit.drivers.rbd.names import directory_name, hidden_name, internal_id
+
+    store, hidden = open_rbd(pool, upload_idle=0), hidden_name("a")
+    location = store.add("a", b"image").location
+    with pool.opened() as (_, opened):
+        internal = internal_id(opened, "a")
+    change_list(pool, "dir_remove_image", "a", internal)
+    change_list(pool, "dir_add_image", hidden, internal)
+    change_list(pool, "dir_add_image", "a", "abcdef012345")  # of a removal that was killed
+    assert [found.image_id for found in store.list()] == ["a"]
+    assert list(store.leftovers(NONE)) == []
+    with pytest.raises(NotFound):
+        store.opening.ready().reclaim(Leftover(hidden, "blocks", 0, None))
+    assert is_whole(store, location, b"image")
+    store.delete(location)
+    with pool.opened() as (_, opened):
+        assert directory_name(opened, internal) is None
+
+
 def test_a_delete_that_was_stopped_takes_the_name_of_no_other_image(pool, open_rbd, monkeypatch):
     store = open_rbd(pool, io_timeout=2)
     location = store.add("a", b"image").location
