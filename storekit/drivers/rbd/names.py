@@ -211,13 +211,7 @@ def directory_name(pool: Any, internal: str) -> str | None:  # noqa: ANN401 - ra
         pool: The pool.
         internal: The internal id of the image.
     """
-    try:
-        # Not by get_omap_vals_by_keys: of that, 16.2's binding writes an answer to a place on the
-        # stack that is somebody else's by then.
-        _, answer = pool.execute(_DIRECTORY, "rbd", "dir_get_name", packed(internal))
-    except rados.ObjectNotFound:
-        return None
-    return _text(answer)
+    return _told_by_directory(pool, "dir_get_name", internal)
 
 
 def listed_id(pool: Any, name: str) -> str | None:  # noqa: ANN401 - rados has no types
@@ -227,11 +221,7 @@ def listed_id(pool: Any, name: str) -> str | None:  # noqa: ANN401 - rados has n
         pool: The pool.
         name: The name.
     """
-    try:
-        _, answer = pool.execute(_DIRECTORY, "rbd", "dir_get_id", packed(name))
-    except rados.ObjectNotFound:
-        return None
-    return _text(answer)
+    return _told_by_directory(pool, "dir_get_id", name)
 
 
 def remove_listed(pool: Any, name: str) -> None:  # noqa: ANN401 - rados has no types
@@ -278,6 +268,16 @@ def packed(text: str) -> bytes:
     """
     data = text.encode()
     return _LENGTH.pack(len(data)) + data
+
+
+def _told_by_directory(pool: Any, question: str, key: str) -> str | None:  # noqa: ANN401 - no types
+    try:
+        # Not by get_omap_vals_by_keys: of that, 16.2's binding writes an answer to a place on the
+        # stack that is somebody else's by then.
+        _, answer = pool.execute(_DIRECTORY, "rbd", question, packed(key))
+    except rados.ObjectNotFound:
+        return None
+    return _text(answer)
 
 
 def _text(packed: bytes) -> str:
