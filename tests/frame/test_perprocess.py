@@ -43,15 +43,15 @@ def test_one_thread_makes_it_for_all():
     assert len(made) == 1
 
 
-def test_those_who_waited_for_one_that_failed_do_not_try_one_after_the_other():
-    tries, coming = [], []
+def waited_for(failing):
+    """Have several threads wait for one that fails; give it, and what each of them got."""
+    coming = []
 
     def make():
-        tries.append(1)
         while len(coming) < THREADS:
             time.sleep(0.01)
         time.sleep(0.3)  # they wait by now
-        raise Unavailable("nobody answers")
+        failing()
 
     lazy = PerProcess(make)
 
@@ -59,7 +59,17 @@ def test_those_who_waited_for_one_that_failed_do_not_try_one_after_the_other():
         coming.append(1)
         return lazy.get()
 
-    outcomes = all_at_once(get)
+    return lazy, all_at_once(get)
+
+
+def test_those_who_waited_for_one_that_failed_do_not_try_one_after_the_other():
+    tries = []
+
+    def failing():
+        tries.append(1)
+        raise Unavailable("nobody answers")
+
+    lazy, outcomes = waited_for(failing)
     assert len(tries) == 1
     assert {type(outcome) for outcome in outcomes} == {Unavailable}
     assert len({id(outcome) for outcome in outcomes}) == THREADS  # each its own, to add to
@@ -75,38 +85,20 @@ class Particular(Exception):
         super().__init__(f"{number}: {text}")
 
 
-def outcomes_of(failing):
-    """Have several threads wait for one that fails; give what each got."""
-    coming = []
-
-    def make():
-        while len(coming) < THREADS:
-            time.sleep(0.01)
-        time.sleep(0.3)
-        failing()
-
-    lazy = PerProcess(make)
-
-    def get():
-        coming.append(1)
-        return lazy.get()
-
-    return all_at_once(get)
-
-
 def test_a_failure_that_cannot_be_copied_is_told_as_it_is():
     def failing():
         raise Particular(7, "of a library")
 
-    assert [str(outcome) for outcome in outcomes_of(failing)] == ["7: of a library"] * THREADS
+    _, outcomes = waited_for(failing)
+    assert [str(outcome) for outcome in outcomes] == ["7: of a library"] * THREADS
 
 
 def test_all_who_waited_are_told_the_cause():
     def failing():
         raise Unavailable("nobody answers") from ConnectionRefusedError(111, "refused")
 
-    causes = [outcome.__cause__ for outcome in outcomes_of(failing)]
-    assert [type(cause) for cause in causes] == [ConnectionRefusedError] * THREADS
+    _, outcomes = waited_for(failing)
+    assert [type(outcome.__cause__) for outcome in outcomes] == [ConnectionRefusedError] * THREADS
 
 
 def test_what_was_taken_is_made_anew():
