@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import math
 import secrets
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from storekit.capabilities import Limits
 from storekit.drivers.rbd.bindings import rados
+from storekit.drivers.rbd.encoding import HEAD, U32, packed
 from storekit.drivers.rbd.faults import FAILURES
 from storekit.drivers.rbd.names import (
     drop_name,
@@ -24,7 +24,6 @@ from storekit.drivers.rbd.names import (
     header_of,
     internal_id,
     listed_id,
-    packed,
     still_there,
     take_name,
 )
@@ -47,8 +46,6 @@ _LONGEST = 10.0  # seconds that a claim is asked for, at most
 # Seconds that it may last longer: the bindings leave the microseconds of a duration as they find
 # them, and Ceph takes as many nanoseconds of that as go into 32 bits.
 _LONGER = 5
-_HEAD = struct.Struct("<BBI")  # of what cls_lock reads and tells: version, least version, length
-_NUMBER = struct.Struct("<I")
 _MUST_RENEW = 2  # LIBRADOS_LOCK_FLAG_MUST_RENEW, which the bindings do not name
 RECLAIMED = "the upload was reclaimed meanwhile"
 SILENCE = "no answer came, and none to the question after it"
@@ -148,9 +145,9 @@ def is_claimed(pool: Any, internal: str) -> bool:  # noqa: ANN401 - rados has no
         rados.ObjectNotFound: The image is gone.
     """
     name = packed(_LOCK)
-    asked = _HEAD.pack(1, 1, len(name)) + name
+    asked = HEAD.pack(1, 1, len(name)) + name
     _, answer = pool.execute(header_of(internal), "lock", "get_info", asked)
-    (holders,) = _NUMBER.unpack_from(answer, _HEAD.size)
+    (holders,) = U32.unpack_from(answer, HEAD.size)
     return bool(holders)
 
 

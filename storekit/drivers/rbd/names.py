@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import secrets
-import struct
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from typing import Any
 
 from storekit.arguments import RESERVED_PREFIX
 from storekit.drivers.rbd.bindings import rados, rbd
+from storekit.drivers.rbd.encoding import U64, packed, unpacked
 from storekit.drivers.rbd.faults import FAILURES, number_of
 
 __all__ = [
@@ -39,15 +39,12 @@ __all__ = [
     "listed_id",
     "made_at",
     "names_in",
-    "packed",
     "remove_listed",
     "still_there",
     "take_name",
 ]
 
 _DIRECTORY = "rbd_directory"
-_LENGTH = struct.Struct("<I")
-_NUMBER = struct.Struct("<Q")
 _DIFFERS = 4095  # MAX_ERRNO of rados.h: from here on, where compared data begin to differ
 _NO_SNAPSHOT = (1 << 64) - 2  # CEPH_NOSNAP: the image as it is now
 
@@ -106,7 +103,7 @@ def internal_id(pool: Any, name: str) -> str | None:  # noqa: ANN401 - rados has
         The id, or None where the name is free.
     """
     try:
-        return _text(pool.read(f"rbd_id.{name}"))
+        return unpacked(pool.read(f"rbd_id.{name}"))[0]
     except rados.ObjectNotFound:
         return None
 
@@ -254,20 +251,10 @@ def still_there(pool: Any, internal: str, snapshot: int = _NO_SNAPSHOT) -> bool:
         snapshot: The number of the snapshot.
     """
     try:
-        pool.execute(header_of(internal), "rbd", "get_size", _NUMBER.pack(snapshot))
+        pool.execute(header_of(internal), "rbd", "get_size", U64.pack(snapshot))
     except rados.ObjectNotFound:
         return False
     return True
-
-
-def packed(text: str) -> bytes:
-    """Give a text as cls_rbd reads it.
-
-    Args:
-        text: The text.
-    """
-    data = text.encode()
-    return _LENGTH.pack(len(data)) + data
 
 
 def _told_by_directory(pool: Any, question: str, key: str) -> str | None:  # noqa: ANN401 - no types
@@ -277,9 +264,4 @@ def _told_by_directory(pool: Any, question: str, key: str) -> str | None:  # noq
         _, answer = pool.execute(_DIRECTORY, "rbd", question, packed(key))
     except rados.ObjectNotFound:
         return None
-    return _text(answer)
-
-
-def _text(packed: bytes) -> str:
-    (length,) = _LENGTH.unpack_from(packed)
-    return packed[_LENGTH.size : _LENGTH.size + length].decode()
+    return unpacked(answer)[0]

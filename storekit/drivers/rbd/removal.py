@@ -11,6 +11,7 @@ from storekit.capabilities import Limits
 from storekit.drivers.rbd.bindings import rados, rbd
 from storekit.drivers.rbd.cluster import Connection
 from storekit.drivers.rbd.commit import SILENCE, claimed, longest
+from storekit.drivers.rbd.encoding import packed
 from storekit.drivers.rbd.faults import FAILURES
 from storekit.drivers.rbd.names import (
     change_directory,
@@ -20,7 +21,6 @@ from storekit.drivers.rbd.names import (
     header_of,
     hidden_name,
     internal_id,
-    packed,
     still_there,
     take_name,
 )

@@ -7,22 +7,19 @@ writes it: ``TrashImageSpec`` in src/cls/rbd/cls_rbd_types.h.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from storekit.drivers.rbd.bindings import rados
-from storekit.drivers.rbd.names import is_hidden, packed
+from storekit.drivers.rbd.encoding import HEAD, U32, U64, packed, unpacked
+from storekit.drivers.rbd.names import is_hidden
 
 __all__ = ["Removed", "half_removed"]
 
 _OBJECT = "rbd_trash"
 _PAGE = 200
 _MOST_ANSWER = 1 << 20  # bytes: more than so many entries have
-_NUMBER = struct.Struct("<Q")
-_LENGTH = struct.Struct("<I")
-_HEAD = struct.Struct("<BBI")  # of an entry: version, least version, length
 _SOURCE = 1  # byte, behind it
 
 
@@ -47,7 +44,7 @@ def half_removed(pool: Any) -> dict[str, Removed]:  # noqa: ANN401 - rados has n
     found: dict[str, Removed] = {}
     after, count = "", _PAGE
     while count == _PAGE:
-        asked = packed(after) + _NUMBER.pack(_PAGE)
+        asked = packed(after) + U64.pack(_PAGE)
         try:
             # Not by get_omap_vals: of that, 16.2's binding writes an answer to a place on the stack
             # that is somebody else's by then.
@@ -61,19 +58,13 @@ def half_removed(pool: Any) -> dict[str, Removed]:  # noqa: ANN401 - rados has n
 
 
 def _entries(answer: bytes) -> Iterator[tuple[str, str, datetime]]:
-    (count,) = _LENGTH.unpack_from(answer)
-    at = _LENGTH.size
+    (count,) = U32.unpack_from(answer)
+    at = U32.size
     for _ in range(count):
-        internal, at = _text(answer, at)
-        *_, length = _HEAD.unpack_from(answer, at)
-        at += _HEAD.size
-        name, behind = _text(answer, at + _SOURCE)
-        (since,) = _LENGTH.unpack_from(answer, behind)
+        internal, at = unpacked(answer, at)
+        *_, length = HEAD.unpack_from(answer, at)
+        at += HEAD.size
+        name, behind = unpacked(answer, at + _SOURCE)
+        (since,) = U32.unpack_from(answer, behind)
         yield internal, name, datetime.fromtimestamp(since, UTC)
         at += length
-
-
-def _text(answer: bytes, at: int) -> tuple[str, int]:
-    (length,) = _LENGTH.unpack_from(answer, at)
-    begin = at + _LENGTH.size
-    return answer[begin : begin + length].decode(), begin + length

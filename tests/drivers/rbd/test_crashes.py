@@ -232,7 +232,7 @@ def test_an_upload_that_was_reclaimed_is_never_stored(pool, open_rbd, image):
 
 def change_list(pool, method, name, internal):
     """Do with the directory what librbd does with it when it makes or removes an image."""
-    from storekit.drivers.rbd.names import packed
+    from storekit.drivers.rbd.encoding import packed
 
     with pool.opened() as (_, opened):
         opened.execute("rbd_directory", "rbd", method, packed(name) + packed(internal))
