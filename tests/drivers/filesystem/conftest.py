@@ -27,6 +27,21 @@ def let_in(path):
             place.chmod(0o755)
 
 
+@contextlib.contextmanager
+def unmounted_at_the_end(point):
+    """Have a filesystem be mounted for a block, or as long as this process: it may be killed."""
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", 'cat > /dev/null; exec umount -l "$1"', "guard", point],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        guard.stdin.close()
+        assert guard.wait() == 0
+
+
 @pytest.fixture
 def open_store(opened, tmp_path):
     """Open filesystem stores that are closed at the end; in ``images`` unless told otherwise."""
@@ -63,7 +78,7 @@ def mounted(tmp_path):
                 options = ("loop", *options)
             command = ["mount", "-t", kind, "-o", ",".join(options), source, point]
             subprocess.run(command, check=True, capture_output=True)
-            mounts.callback(subprocess.run, ["umount", "-l", point], check=True)
+            mounts.enter_context(unmounted_at_the_end(point))
             return point
 
         yield mount

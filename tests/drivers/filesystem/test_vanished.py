@@ -9,7 +9,7 @@ import pytest
 
 import storekit
 
-from .conftest import unless_here
+from .conftest import unless_here, unmounted_at_the_end
 
 
 def every_verb(store, location):
@@ -122,12 +122,10 @@ def test_a_mount_over_it_does_not_swallow_images(open_store, tmp_path):
     store = open_store()
     stored = store.add("image", b"data")
     subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path / "images"], check=True)
-    try:
+    with unmounted_at_the_end(tmp_path / "images"):
         for verb in every_verb(store, stored.location):
             with pytest.raises(storekit.Unavailable):
                 verb()
-    finally:
-        subprocess.run(["umount", "-l", tmp_path / "images"], check=True)
 
     store.verify(stored.location, stored.digests)
 
